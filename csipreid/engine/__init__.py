@@ -1,1 +1,23 @@
-"""Filled below."""
+"""What runs a training: runner, hooks, parameter groups and schedules."""
+
+from csipreid.engine.hooks import (
+    LoadPretrainedHook,
+    PlainCheckpointHook,
+    PrototypeHook,
+    RandomnessHook,
+    SkeletonCoverageHook,
+)
+from csipreid.engine.optim_constructor import MultipliedLROptimWrapperConstructor
+from csipreid.engine.runner import ReIDRunner
+from csipreid.engine.schedulers import WarmupCosineLR
+
+__all__ = [
+    'LoadPretrainedHook',
+    'MultipliedLROptimWrapperConstructor',
+    'PlainCheckpointHook',
+    'PrototypeHook',
+    'RandomnessHook',
+    'ReIDRunner',
+    'SkeletonCoverageHook',
+    'WarmupCosineLR',
+]

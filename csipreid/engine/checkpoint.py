@@ -1,0 +1,100 @@
+"""Reading checkpoints safely and filling modules from them, with clear refusals."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_SHOWN = 5  # keys named in an error before "and n more"
+
+
+def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:  # noqa: ANN401
+    """Read a checkpoint file without running code from it.
+
+    Args:
+        path: File written by a training run, a converter or ``torch.save``.
+        map_location: Where the tensors go; see :func:`torch.load`.
+
+    Returns:
+        A dict with ``state_dict`` (a bare state dict is wrapped into one) and,
+        for a training checkpoint, ``meta``, ``optimizer`` and more.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is torn, holds pickled code or no weights.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'checkpoint {path} not found')
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{path} is not a plain checkpoint: it holds Python objects that are not loaded '
+            f'because they could run code; save tensors and plain values only ({error})'
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise ValueError(
+            f'checkpoint {path} cannot be read; it is truncated or not a checkpoint ({error})'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, expected a state dict')
+    if 'state_dict' not in checkpoint:
+        checkpoint = {'state_dict': checkpoint}
+    state = checkpoint['state_dict']
+    if not state or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ValueError(f'{path} holds no state dict of tensors')
+    return checkpoint
+
+
+def select_part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
+    """Return the entries below ``part.`` without that prefix.
+
+    A state dict in which no key starts with the prefix is taken to be the
+    part's own, for example a converted image tower.
+    """
+    prefix = f'{part}.'
+    chosen = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    return chosen or dict(state)
+
+
+def fill_module(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    source: str,
+    optional: tuple[str, ...] = (),
+) -> None:
+    """Load a state dict that has to fit exactly.
+
+    Args:
+        module: Module to fill.
+        state: Its state dict.
+        source: What the weights are, for the error message.
+        optional: Prefixes of keys that may be absent from ``state``.
+
+    Raises:
+        ValueError: If a key is missing or unexpected, or a shape differs.
+    """
+    try:
+        result = module.load_state_dict(dict(state), strict=False)
+    except RuntimeError as error:  # torch's way to report shapes
+        lines = [line.strip() for line in str(error).splitlines()[1:]]
+        raise ValueError(f'{source} does not fit: {_first(lines)}') from error
+    missing = [key for key in result.missing_keys if not key.startswith(optional or ('\0',))]
+    complaints = []
+    if missing:
+        complaints.append(f'{len(missing)} keys are missing from it: {_first(missing)}')
+    if result.unexpected_keys:
+        unexpected = result.unexpected_keys
+        complaints.append(f'{len(unexpected)} of its keys are unknown: {_first(unexpected)}')
+    if complaints:
+        raise ValueError(f'{source} does not fit: ' + '; '.join(complaints))
+
+
+def _first(items: list[str]) -> str:
+    """Name the first few items and count the rest."""
+    rest = len(items) - _SHOWN
+    return ', '.join(items[:_SHOWN]) + (f' and {rest} more' if rest > 0 else '')

@@ -1,0 +1,15 @@
+"""Hooks of the runner."""
+
+from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
+from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from csipreid.engine.hooks.prototype_hook import PrototypeHook
+from csipreid.engine.hooks.randomness_hook import RandomnessHook
+from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
+
+__all__ = [
+    'LoadPretrainedHook',
+    'PlainCheckpointHook',
+    'PrototypeHook',
+    'RandomnessHook',
+    'SkeletonCoverageHook',
+]

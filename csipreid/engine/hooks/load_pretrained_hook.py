@@ -1,0 +1,67 @@
+"""Hand-over of trained parts from one stage to the next."""
+
+from collections.abc import Sequence
+
+from mmengine.hooks import Hook
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from csipreid.engine.checkpoint import fill_module, read_checkpoint, select_part
+from csipreid.registry import HOOKS
+
+
+@HOOKS.register_module()
+class LoadPretrainedHook(Hook):
+    """Fill parts of the model from a checkpoint, and refuse to train without it.
+
+    The parts have to fit key by key and shape by shape. This is checked while
+    the runner is built; the weights are loaded just before training, after the
+    model's own initialisation. A run that resumes, or that loads a whole model
+    with ``load_from``, does not need the file again.
+
+    Args:
+        checkpoint: File with the parts: a checkpoint of another stage, or a bare
+            state dict of the only part. None refuses to train.
+        parts: Attribute names of the model's parts to fill.
+        hint: What to do when the file is missing, for the error message.
+    """
+
+    # After the weights are initialised and before the prototypes are built.
+    priority = 'HIGH'
+
+    def __init__(self, checkpoint: str | None, parts: Sequence[str], hint: str) -> None:
+        self.checkpoint = checkpoint
+        self.parts = parts
+        self.hint = hint
+
+    def check(self, runner: Runner) -> None:
+        """Try the weights on the model.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If no file was named, or it does not fit.
+        """
+        resumes = runner._resume and find_latest_checkpoint(runner.work_dir) is not None
+        if not runner.will_train or runner._load_from is not None or resumes:
+            return
+        if self.checkpoint is None:
+            raise ValueError(f'weights for {", ".join(self.parts)} are needed: {self.hint}')
+        try:
+            self._fill(runner)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f'{error}: {self.hint}') from error
+
+    def before_train(self, runner: Runner) -> None:
+        """Load the weights, unless a whole model was loaded."""
+        if not runner._has_loaded:
+            self._fill(runner)
+            runner.logger.info(f'{", ".join(self.parts)} filled from {self.checkpoint}')
+
+    def _fill(self, runner: Runner) -> None:
+        """Load each part."""
+        state = read_checkpoint(str(self.checkpoint))['state_dict']
+        for part in self.parts:
+            fill_module(
+                getattr(runner.bare_model, part),
+                select_part(state, part),
+                f'{part} of checkpoint {self.checkpoint}',
+            )

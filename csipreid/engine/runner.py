@@ -1,0 +1,163 @@
+"""The runner: MMEngine's, with sizes from the data and checkpoints that are safe."""
+
+import copy
+import inspect
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_distributed
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+from torch import distributed as torch_distributed
+
+from csipreid.engine.checkpoint import fill_module, read_checkpoint
+from csipreid.registry import MODELS, RUNNERS
+
+_SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
+
+
+@RUNNERS.register_module()
+class ReIDRunner(Runner):
+    """MMEngine's runner for person re-identification.
+
+    It differs from :class:`mmengine.runner.Runner` in this:
+
+    - A model that takes ``num_ids`` or ``num_cams`` gets them from the training
+      set or, when there is none, from the checkpoint to be tested, so no config
+      types them.
+    - Data, weights and sizes are checked while it is built, before anything
+      long starts: data sets are read, and hooks that have a method
+      ``check(runner)`` are asked.
+    - Checkpoints are written to a temporary name and renamed, and are read
+      without running code from them. One that does not fit is an error.
+    - Distributed runs without a GPU use gloo.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(**kwargs)
+        if self._val_dataloader is not None:
+            self._val_dataloader = self._early_dataloader(self._val_dataloader)
+        for hook in self.hooks:
+            if hasattr(hook, 'check'):
+                hook.check(self)
+
+    @property
+    def bare_model(self) -> nn.Module:
+        """The model without its distributed wrapper."""
+        return self.model.module if is_model_wrapper(self.model) else self.model
+
+    @property
+    def will_train(self) -> bool:
+        """Whether the run was configured to train."""
+        return self._train_dataloader is not None
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up processes; on a machine without GPU, start gloo first."""
+        if self.distributed and not is_distributed() and not torch.cuda.is_available():
+            torch_distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Build the model after filling in the sizes that the data decides."""
+        if isinstance(model, dict):
+            model = copy.deepcopy(model)
+            if self._train_dataloader is not None:
+                self._train_dataloader = self._early_dataloader(self._train_dataloader)
+            wanted = inspect.signature(MODELS.get(model['type'])).parameters
+            for name in _SIZES:
+                if name in wanted and model.get(name) is None:
+                    model[name] = self._sizes()[name]
+        return super().build_model(model)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model; on the CPU the wrapper must not be given a device index."""
+        if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
+            model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def load_checkpoint(
+        self,
+        filename: str,
+        map_location: Any = 'cpu',  # noqa: ANN401
+        strict: bool = True,
+        revise_keys: list | None = None,
+    ) -> dict:
+        """Fill the model from a checkpoint that has to fit.
+
+        When the run only tests, weights that only training needs may be absent
+        (the model names them in ``training_only``).
+
+        Args:
+            filename: Checkpoint file.
+            map_location: Where the tensors go; see :func:`torch.load`.
+            strict: Kept for MMEngine's interface; a misfit is always an error.
+            revise_keys: Kept for MMEngine's interface; keys are taken as they are.
+
+        Returns:
+            The whole checkpoint.
+
+        Raises:
+            FileNotFoundError: If there is no such file.
+            ValueError: If it cannot be read or does not fit the model.
+        """
+        checkpoint = read_checkpoint(filename, map_location)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        self._compare_sizes(checkpoint, filename)
+        model = self.bare_model
+        optional = () if self.will_train else getattr(model, 'training_only', ())
+        fill_module(model, checkpoint['state_dict'], f'checkpoint {filename}', optional)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
+    def save_checkpoint(self, out_dir: str, filename: str, **kwargs: Any) -> None:  # noqa: ANN401
+        """Write a checkpoint under a temporary name, then rename it.
+
+        Args:
+            out_dir: Directory, on a local file system.
+            filename: Name of the file.
+            **kwargs: See :meth:`mmengine.runner.Runner.save_checkpoint`.
+        """
+        kwargs.pop('file_client_args', None)
+        partial = Path(out_dir) / f'{filename}.partial'
+        super().save_checkpoint(out_dir, partial.name, **kwargs)
+        if self.rank == 0:
+            os.replace(partial, Path(out_dir) / filename)
+
+    def _early_dataloader(self, dataloader: Any) -> Any:  # noqa: ANN401
+        """Build a data loader now, so that what is wrong with the data shows now."""
+        return self.build_dataloader(
+            dataloader,
+            seed=self.seed,
+            diff_rank_seed=self._randomness_cfg.get('diff_rank_seed', False),
+        )
+
+    def _sizes(self) -> dict[str, int]:
+        """Return the number of identities and cameras of the training data."""
+        if self._train_dataloader is not None:
+            return self._train_dataloader.dataset.metainfo
+        if self._load_from is None:
+            raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
+        meta = read_checkpoint(self._load_from).get('meta', {}).get('dataset_meta', {})
+        if not all(name in meta for name in _SIZES):
+            raise ValueError(
+                f'checkpoint {self._load_from} does not say how many identities and cameras it '
+                'was trained on (meta.dataset_meta); is it a checkpoint of this toolbox?'
+            )
+        return meta
+
+    def _compare_sizes(self, checkpoint: dict, filename: str) -> None:
+        """Refuse to train on from a checkpoint of other identities or cameras."""
+        theirs = checkpoint.get('meta', {}).get('dataset_meta') or {}
+        for name in _SIZES:
+            ours = getattr(self.bare_model, name, None)
+            if ours is not None and name in theirs and theirs[name] != ours:
+                raise ValueError(
+                    f'checkpoint {filename} was trained with {name}={theirs[name]}, the model '
+                    f'has {name}={ours}; is this the checkpoint of another data set?'
+                )
