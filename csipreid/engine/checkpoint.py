@@ -11,7 +11,7 @@ from torch import Tensor, nn
 _SHOWN = 5  # keys named in an error before "and n more"
 
 
-def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:  # noqa: ANN401
+def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """Read a checkpoint file without running code from it.
 
     Args:

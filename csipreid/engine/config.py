@@ -50,7 +50,7 @@ def set_data_root(cfg: Config, data_root: str) -> None:
     _replace(cfg._cfg_dict, 'data_root', data_root)
 
 
-def _replace(node: Any, key: str, value: Any) -> None:  # noqa: ANN401
+def _replace(node: Any, key: str, value: Any) -> None:
     """Set ``key`` to ``value`` wherever it occurs below ``node``."""
     if isinstance(node, dict):
         for name in node:

@@ -10,8 +10,8 @@ import torch
 from mmengine.dist import is_distributed
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import nn
 from torch import distributed as torch_distributed
+from torch import nn
 
 from csipreid.engine.checkpoint import fill_module, read_checkpoint
 from csipreid.registry import MODELS, RUNNERS
@@ -36,7 +36,7 @@ class ReIDRunner(Runner):
     - Distributed runs without a GPU use gloo.
     """
 
-    def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self._val_dataloader is not None:
             self._val_dataloader = self._early_dataloader(self._val_dataloader)
@@ -83,7 +83,7 @@ class ReIDRunner(Runner):
     def load_checkpoint(
         self,
         filename: str,
-        map_location: Any = 'cpu',  # noqa: ANN401
+        map_location: Any = 'cpu',
         strict: bool = True,
         revise_keys: list | None = None,
     ) -> dict:
@@ -115,7 +115,7 @@ class ReIDRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def save_checkpoint(self, out_dir: str, filename: str, **kwargs: Any) -> None:  # noqa: ANN401
+    def save_checkpoint(self, out_dir: str, filename: str, **kwargs: Any) -> None:
         """Write a checkpoint under a temporary name, then rename it.
 
         Args:
@@ -129,7 +129,7 @@ class ReIDRunner(Runner):
         if self.rank == 0:
             os.replace(partial, Path(out_dir) / filename)
 
-    def _early_dataloader(self, dataloader: Any) -> Any:  # noqa: ANN401
+    def _early_dataloader(self, dataloader: Any) -> Any:
         """Build a data loader now, so that what is wrong with the data shows now."""
         return self.build_dataloader(
             dataloader,

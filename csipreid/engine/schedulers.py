@@ -36,12 +36,12 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
 
     def __init__(
         self,
-        optimizer: Any,  # noqa: ANN401
+        optimizer: Any,
         total: int,
         warmup: int = 0,
         start_factor: float = 0.0,
         end_factor: float = 0.0,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> None:
         if not 0 <= warmup <= total:
             raise ValueError(f'warmup must be in [0, total={total}], got {warmup}')
@@ -54,11 +54,11 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: Any,  # noqa: ANN401
+        *args: Any,
         total: int,
         warmup: int = 0,
         epoch_length: int,
-        **kwargs: Any,  # noqa: ANN401
+        **kwargs: Any,
     ) -> 'WarmupCosineLR':
         """Build the schedule per iteration from lengths in epochs."""
         kwargs['by_epoch'] = False

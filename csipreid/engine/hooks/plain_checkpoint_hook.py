@@ -33,7 +33,7 @@ class PlainCheckpointHook(Hook):
             checkpoint[key] = plain(checkpoint[key])
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401
+def plain(value: Any) -> Any:
     """Copy nested containers with NumPy values turned into Python's.
 
     Raises:

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Test with several processes: one per GPU, or on the CPU where there is none.
+# Usage: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROC [arguments of tools/test.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+
+CONFIG=$1
+CHECKPOINT=$2
+NUM_PROC=$3
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+torchrun \
+    --nnodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master-port="${PORT:-29500}" \
+    --nproc-per-node="$NUM_PROC" \
+    "$(dirname "$0")/test.py" "$CONFIG" "$CHECKPOINT" --launcher pytorch "${@:4}"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Train with several processes: one per GPU, or on the CPU where there is none.
+# Usage: tools/dist_train.sh CONFIG NUM_PROC [arguments of tools/train.py]
+# Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+
+CONFIG=$1
+NUM_PROC=$2
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+
+torchrun \
+    --nnodes="${NNODES:-1}" \
+    --node-rank="${NODE_RANK:-0}" \
+    --master-addr="${MASTER_ADDR:-127.0.0.1}" \
+    --master-port="${PORT:-29500}" \
+    --nproc-per-node="$NUM_PROC" \
+    "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "${@:3}"

@@ -1,0 +1,93 @@
+"""Train a model from a config file."""
+
+import argparse
+import sys
+import warnings
+
+# mmcv tells at import that its compiled operators are absent; nothing here uses them.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import RUNNERS  # noqa: E402
+from torch import distributed  # noqa: E402
+
+from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    add_common_arguments(parser)
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue the run in the work directory, or the given checkpoint',
+    )
+    parser.add_argument(
+        '--pretrained',
+        '--stage1-checkpoint',
+        dest='pretrained',
+        metavar='CKPT',
+        help='trained parts to start from: for stage 2 the checkpoint of stage 1, for stage 1 '
+        'the image tower',
+    )
+    parser.add_argument('--no-validate', action='store_true', help='do not evaluate meanwhile')
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help="scale the learning rate by the total batch size over the config's base_batch_size",
+    )
+    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument(
+        '--diff-rank-seed', action='store_true', help='give each rank a seed of its own'
+    )
+    parser.add_argument(
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
+    )
+    return parser.parse_args()
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Apply the arguments of training to the config, in place."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
+        cfg.auto_scale_lr.enable = True
+    if args.pretrained is not None:
+        if 'pretrained' not in cfg.default_hooks:
+            raise ValueError(f'{args.config} trains from scratch; --pretrained has no place in it')
+        cfg.default_hooks.pretrained.checkpoint = args.pretrained
+    if args.seed is not None:
+        cfg.randomness.seed = args.seed
+    cfg.randomness.diff_rank_seed = args.diff_rank_seed
+    cfg.randomness.deterministic = args.deterministic
+
+
+def main() -> None:
+    """Build the runner, which checks everything, and train."""
+    args = parse_args()
+    try:
+        cfg = load_config(args)
+        merge_args(cfg, args)
+        runner = RUNNERS.build(cfg)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f'error: {error}')
+    try:
+        runner.train()
+    finally:
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+
+
+if __name__ == '__main__':
+    main()
