@@ -1,1 +1,6 @@
-"""Filled below."""
+"""Ranking measures, protocols, re-ranking and the metrics that use them."""
+
+from csipreid.evaluation.cross_modal_retrieval_metric import CrossModalRetrievalMetric
+from csipreid.evaluation.reid_metric import ReIDMetric
+
+__all__ = ['CrossModalRetrievalMetric', 'ReIDMetric']

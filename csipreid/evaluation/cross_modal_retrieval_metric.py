@@ -1,0 +1,78 @@
+"""Retrieval of images by skeletons."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from csipreid.evaluation.protocol import get_protocol
+from csipreid.evaluation.reid_metric import stack_results
+from csipreid.evaluation.retrieval import evaluate_retrieval
+from csipreid.registry import METRICS
+
+
+@METRICS.register_module()
+class CrossModalRetrievalMetric(BaseMetric):
+    """Rank-k and mAP of finding a person's images by a skeleton sequence.
+
+    The skeleton embedding of each query tracklet is compared with the image
+    embeddings of the gallery by their cosine; gallery tracklets of the query's
+    identity and camera are left out. Queries without any skeleton are left out
+    and counted in the log.
+
+    Args:
+        ranks: Ranks of the CMC curve to report.
+        **kwargs: Passed to :class:`mmengine.evaluator.BaseMetric`.
+    """
+
+    default_prefix = 'cross_modal'
+
+    def __init__(self, ranks: Sequence[int] = (1,), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.protocol = get_protocol(dict(base='csip', name='skeleton to image'))
+        self.ranks = tuple(ranks)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep each query's skeleton or gallery tracklet's image embedding, on the CPU.
+
+        Args:
+            data_batch: Unused; required by the interface.
+            data_samples: Each with ``pid``, ``camid`` and ``subset``; queries
+                with ``skeleton_embedding`` (D,) and ``has_skeleton``, the
+                others with ``image_embedding`` (D,).
+        """
+        for sample in data_samples:
+            is_query = sample['subset'] == 'query'
+            embedding = sample['skeleton_embedding' if is_query else 'image_embedding']
+            self.results.append(
+                dict(
+                    embedding=embedding.detach().cpu().float(),
+                    pid=sample['pid'],
+                    camid=sample['camid'],
+                    subset=sample['subset'],
+                    usable=not is_query or bool(sample['has_skeleton']),
+                )
+            )
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Return ``mAP`` and ``rank-k``, in percent.
+
+        Raises:
+            ValueError: If no query has a skeleton, or the evaluation could not
+                mean anything.
+        """
+        usable = [result for result in results if result['usable']]
+        dropped = len(results) - len(usable)
+        if dropped and not any(result['subset'] == 'query' for result in usable):
+            raise ValueError(
+                f'none of the {dropped} queries has a skeleton; '
+                'the pipeline of this metric needs LoadSkeletons'
+            )
+        retrieval = evaluate_retrieval(stack_results(usable), self.protocol)
+        MMLogger.get_current_instance().info(
+            f'{retrieval.card}\n  left out     {dropped} queries without a skeleton'
+        )
+        scores = retrieval.measures(self.ranks)
+        del scores['mINP']
+        return scores

@@ -1,0 +1,87 @@
+"""CMC and mAP of tracklet retrieval."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import MMLogger
+
+from csipreid.evaluation.protocol import get_protocol
+from csipreid.evaluation.retrieval import TrackletSet, evaluate_retrieval
+from csipreid.registry import METRICS
+
+
+@METRICS.register_module()
+class ReIDMetric(BaseMetric):
+    """Rank-k, mAP and mINP over a query and a gallery set.
+
+    The embeddings are compared by their cosine. The protocol and the counts are
+    logged with every evaluation.
+
+    Args:
+        protocol: Name of a preset ('mars_official', 'tfclip', 'csip', 'market',
+            'ilids'), or a dict with a preset's name under ``base`` and the rules
+            to change; see :class:`csipreid.evaluation.protocol.Protocol`. The
+            default ranks the queries against one another too.
+        ranks: Ranks of the CMC curve to report.
+        test_mode: How clips stand for tracklets, for the log.
+        **kwargs: Passed to :class:`mmengine.evaluator.BaseMetric`.
+    """
+
+    default_prefix = 'reid'
+
+    def __init__(
+        self,
+        protocol: str | dict[str, Any] = 'tfclip',
+        ranks: Sequence[int] = (1, 5, 10, 20),
+        test_mode: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.protocol = get_protocol(protocol)
+        self.ranks = tuple(ranks)
+        self.test_mode = test_mode
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Keep what ranking needs of each sample, on the CPU.
+
+        Args:
+            data_batch: Unused; required by the interface.
+            data_samples: Each with ``embedding`` (D,), ``pid``, ``camid`` and
+                ``subset`` ('query' or 'gallery').
+        """
+        for sample in data_samples:
+            self.results.append(
+                dict(
+                    embedding=sample['embedding'].detach().cpu().float(),
+                    pid=sample['pid'],
+                    camid=sample['camid'],
+                    subset=sample['subset'],
+                )
+            )
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Return ``mAP``, ``rank-k`` and ``mINP``, in percent.
+
+        Raises:
+            ValueError: If the evaluation could not mean anything.
+        """
+        retrieval = evaluate_retrieval(
+            stack_results(results), self.protocol, test_mode=self.test_mode
+        )
+        MMLogger.get_current_instance().info(str(retrieval.card))
+        return retrieval.measures(self.ranks)
+
+
+def stack_results(results: list[dict]) -> TrackletSet:
+    """Gather the samples of a test set into arrays, in their order."""
+    if not results:
+        raise ValueError('the test set is empty; check the annotation files and the subset')
+    return TrackletSet(
+        embedding=torch.stack([result['embedding'] for result in results]).numpy(),
+        pid=np.array([result['pid'] for result in results], np.int64),
+        camid=np.array([result['camid'] for result in results], np.int64),
+        is_query=np.array([result['subset'] == 'query' for result in results]),
+    )

@@ -1,0 +1,42 @@
+import pytest
+import torch
+
+from csipreid.registry import METRICS
+
+
+def query(embedding, pid, camid, has_skeleton=True):
+    return dict(
+        skeleton_embedding=torch.tensor(embedding),
+        pid=pid,
+        camid=camid,
+        subset='query',
+        has_skeleton=has_skeleton,
+    )
+
+
+def gallery(embedding, pid, camid):
+    return dict(image_embedding=torch.tensor(embedding), pid=pid, camid=camid, subset='gallery')
+
+
+GALLERY = [gallery([1.0, 0.1], 2, 1), gallery([1.0, 0.5], 1, 1), gallery([1.0, 0.0], 1, 0)]
+
+
+def evaluate(samples):
+    metric = METRICS.build(dict(type='CrossModalRetrievalMetric'))
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def test_skeletons_are_ranked_against_images_of_other_cameras():
+    scores = evaluate([query([1.0, 0.0], 1, 0), *GALLERY])
+    assert scores == {'cross_modal/mAP': pytest.approx(50), 'cross_modal/rank-1': 0}
+
+
+def test_queries_without_a_skeleton_are_left_out():
+    scores = evaluate([query([1.0, 0.0], 1, 0), query([0.0, 1.0], 2, 0, False), *GALLERY])
+    assert scores['cross_modal/mAP'] == pytest.approx(50)
+
+
+def test_no_skeleton_at_all_is_an_error():
+    with pytest.raises(ValueError, match='none of the 1 queries has a skeleton'):
+        evaluate([query([1.0, 0.0], 1, 0, False), *GALLERY])

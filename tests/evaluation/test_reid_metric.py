@@ -1,0 +1,88 @@
+import math
+
+import pytest
+import torch
+
+from csipreid.registry import METRICS
+
+ANGLES = dict(
+    query=[(0, 1, 1)],
+    gallery=[(5, 1, 1), (10, 2, 1), (20, 1, 2), (30, 2, 3), (40, 1, 3)],
+)
+
+
+def sample(subset, angle, pid, camid):
+    embedding = torch.tensor([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+    return dict(embedding=embedding, pid=pid, camid=camid, subset=subset)
+
+
+def evaluate(samples, **kwargs):
+    metric = METRICS.build(dict(type='ReIDMetric', **kwargs))
+    metric.process({}, samples)
+    return metric.evaluate(len(samples))
+
+
+def by_hand():
+    return [sample(s, *item) for s, items in ANGLES.items() for item in items]
+
+
+def test_hand_computed_ranking():
+    # Nearest first: [same camera: dropped], wrong, right, wrong, right.
+    scores = evaluate(by_hand(), ranks=(1, 2))
+    assert scores['reid/mAP'] == pytest.approx(100 * (1 / 2 + 2 / 4) / 2)
+    assert scores['reid/rank-1'] == 0
+    assert scores['reid/rank-2'] == 100
+    assert scores['reid/mINP'] == pytest.approx(50)
+
+
+def test_official_mars_takes_trapezoids():
+    # Precision before and at the matches: (0, 1/2) at rank 2, (1/3, 2/4) at rank 4.
+    scores = evaluate(by_hand(), protocol='mars_official')
+    assert scores['reid/mAP'] == pytest.approx(100 * ((0 + 1 / 2) / 2 + (1 / 3 + 2 / 4) / 2) / 2)
+
+
+def test_default_ranks_queries_against_each_other():
+    samples = [*by_hand(), sample('query', 15, 3, 1), sample('query', 16, 3, 2)]
+    assert evaluate(samples)['reid/rank-1'] == pytest.approx(200 / 3)
+    assert evaluate(samples, protocol='csip')['reid/rank-1'] == 0
+
+
+def test_length_of_an_embedding_does_not_matter():
+    samples = by_hand()
+    for scale, item in enumerate(samples, start=1):
+        item['embedding'] = scale * item['embedding']
+    assert evaluate(samples) == evaluate(by_hand())
+
+
+def test_padded_duplicates_of_a_distributed_sampler_are_dropped():
+    samples = by_hand()
+    metric = METRICS.build(dict(type='ReIDMetric'))
+    metric.process({}, [*samples, samples[0]])
+    assert metric.evaluate(len(samples)) == evaluate(samples)
+
+
+def test_query_without_a_cross_camera_match_is_an_error():
+    with pytest.raises(ValueError, match='under another camera'):
+        evaluate([sample('query', 0, 1, 1), sample('gallery', 0, 1, 1), sample('gallery', 0, 2, 2)])
+
+
+def test_a_single_camera_is_named():
+    with pytest.raises(ValueError, match=r'one camera \(camid 1\)'):
+        evaluate([sample('query', 0, 1, 1), sample('gallery', 0, 1, 1)])
+
+
+def test_missing_gallery_is_named():
+    with pytest.raises(ValueError, match='no gallery tracklet'):
+        evaluate([sample('query', 0, 1, 1)])
+
+
+def test_nan_embeddings_are_counted():
+    samples = by_hand()
+    samples[2]['embedding'] = samples[2]['embedding'] * float('nan')
+    with pytest.raises(ValueError, match='0 of 1 queries and 1 of 5 gallery'):
+        evaluate(samples)
+
+
+def test_unknown_protocol_is_named():
+    with pytest.raises(ValueError, match="unknown protocol 'mars'"):
+        evaluate([], protocol='mars')
