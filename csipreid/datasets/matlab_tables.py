@@ -1,0 +1,65 @@
+"""Integer tables in MATLAB files, whichever way they were saved."""
+
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+
+
+def read_integers(path: Path, key: str) -> np.ndarray:
+    """Read one matrix of whole numbers from a MATLAB file.
+
+    The numbers may be stored as any integer or float type, as a cell array, or as a struct
+    whose fields are the columns. A file with a single variable needs no particular key.
+
+    Args:
+        path: The file, MATLAB version 4 to 7.2.
+        key: Name of the variable.
+
+    Returns:
+        The matrix, int64, never squeezed.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file cannot be read, lacks the variable, or holds anything but
+            whole numbers.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} not found; see README, "Data", for the folder layout')
+    try:
+        variables = {k: v for k, v in loadmat(path).items() if not k.startswith('__')}
+    except NotImplementedError as error:
+        raise ValueError(
+            f'{path} is a MATLAB 7.3 file; save it again with version 7 (-v7)'
+        ) from error
+    except Exception as error:  # SciPy raises a different type for each kind of damage
+        raise ValueError(f'{path} is not a readable MATLAB file: {error}') from error
+    if key not in variables and len(variables) != 1:
+        raise ValueError(f'{path} must hold the variable {key!r}, got {sorted(variables)}')
+    value = variables[key] if key in variables else next(iter(variables.values()))
+    try:
+        numbers = np.asarray(_plain(value), dtype=np.float64)  # exact up to 2**53
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}, variable {key!r}, is not a matrix of numbers') from error
+    integers = np.nan_to_num(numbers).astype(np.int64)
+    if not np.array_equal(integers, numbers):
+        raise ValueError(f'{path}, variable {key!r}, must hold whole numbers only')
+    return integers
+
+
+def _plain(value: np.ndarray) -> np.ndarray:
+    """Turn nested structs and cells into one matrix."""
+    if value.dtype.names:  # struct (array): fields are columns, elements are stacked
+        columns = [
+            np.concatenate([np.atleast_2d(_plain(element)) for element in value[name].ravel()])
+            for name in value.dtype.names
+        ]
+        if len(columns) == 1:
+            return columns[0]
+        return np.column_stack([column.ravel() for column in columns])
+    if value.dtype == object:  # cell array
+        if value.size == 1:
+            return _plain(value.item())
+        cells = [_plain(np.asarray(element)).item() for element in value.ravel()]
+        return np.array(cells).reshape(value.shape)
+    return value

@@ -1,0 +1,157 @@
+"""What all data sets of tracklets have in common."""
+
+import os
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+from mmengine.dataset import BaseDataset
+
+from csipreid.registry import TRANSFORMS
+
+Subset = Literal['train', 'query', 'gallery']
+
+_JUNK = -1  # pid of a tracklet that shows nobody, or too little of somebody
+_DISTRACTOR = 0  # pid of all persons without a query
+
+
+class TrackletDataset(BaseDataset):
+    """Base of the data sets whose items are tracklets of persons.
+
+    A data set of this kind says only which tracklets it has, in
+    :meth:`load_tracklets`. This class drops junk (pid -1), numbers the training
+    identities, counts identities and cameras, checks the files before a run and
+    makes every random transform reproducible.
+
+    Each item, as the pipeline receives it:
+
+    - ``frame_paths``, ``skeleton_paths``: lists of paths, one per frame;
+    - ``pid``: person identity as the data set numbers it, 0 for distractors;
+    - ``camid``: camera, 0-based, -1 when unknown;
+    - ``label``: index of the identity in [0, K), in ascending order of pid; -1 outside training;
+    - ``subset``: 'train', 'query' or 'gallery';
+    - ``sample_idx``: index of the tracklet in the data set;
+    - ``rng``: :class:`numpy.random.Generator` from which every transform draws. It depends only
+      on the seed, the epoch, the index and how often the same index stood before in the same
+      batch; hence the items are the same for any number of workers and after a resume.
+
+    ``metainfo`` holds ``dataset_name``, ``num_ids`` (training: the number of labels K; otherwise
+    of identities without distractors) and ``num_cams`` (largest camid + 1), both counted.
+
+    Args:
+        subset: Part to load; 'test' is query, then gallery, in one data set.
+        data_root: Folder of the data set.
+        pipeline: Transforms, or dicts that describe them.
+        check_files: Whether to look for the files that the pipeline will need before the
+            first item is loaded: ``check_files`` of each transform that has it is called.
+        **kwargs: Passed to :class:`mmengine.dataset.BaseDataset`. Labels stay gap-free
+            under ``indices``.
+
+    Raises:
+        ValueError: If ``subset`` is unknown or holds no tracklet.
+    """
+
+    _indices: int | Sequence[int] | None
+
+    def __init__(
+        self,
+        subset: Literal['train', 'query', 'gallery', 'test'],
+        data_root: str | os.PathLike = '',
+        pipeline: Sequence[dict | Callable] = (),
+        check_files: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if subset not in (*get_args(Subset), 'test'):
+            raise ValueError(
+                f"subset must be 'train', 'query', 'gallery' or 'test', got {subset!r}"
+            )
+        self.subset = subset
+        self.check_files = check_files
+        # Shared memory: workers that outlive an epoch see the next one.
+        self._seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
+        super().__init__(
+            data_root=os.fspath(data_root),
+            pipeline=[TRANSFORMS.build(t) if isinstance(t, dict) else t for t in pipeline],
+            **kwargs,
+        )
+
+    @abstractmethod
+    def load_tracklets(self, subset: Subset) -> list[dict]:
+        """List the tracklets of one subset, junk included.
+
+        Returns:
+            For each tracklet ``frame_paths``, ``skeleton_paths``, ``pid`` and ``camid``.
+        """
+
+    def load_data_list(self) -> list[dict]:
+        """Number the identities of the subset and count its cameras."""
+        parts: tuple = ('query', 'gallery') if self.subset == 'test' else (self.subset,)
+        self.data_list = []
+        for part in parts:
+            tracklets = [item for item in self.load_tracklets(part) if item['pid'] != _JUNK]
+            if not tracklets:
+                raise ValueError(
+                    f'the {part} set of {self.data_root!r} holds no tracklet, junk not counted'
+                )
+            self.data_list += [dict(item, subset=part) for item in tracklets]
+        if self._indices is not None:  # chosen before numbering, or labels would have gaps
+            self.data_list = self._get_unserialized_subset(self._indices)
+            self._indices = None
+        items = self.data_list
+        if not items:
+            raise ValueError('indices must choose at least one tracklet')
+        pids = sorted({item['pid'] for item in items})
+        labels = {pid: label for label, pid in enumerate(pids)}
+        for item in items:
+            item['label'] = labels[item['pid']] if self.subset == 'train' else -1
+        persons = pids if self.subset == 'train' else [pid for pid in pids if pid != _DISTRACTOR]
+        self._metainfo['num_ids'] = len(persons)
+        self._metainfo['num_cams'] = max(item['camid'] for item in items) + 1
+        return items
+
+    def full_init(self) -> None:
+        """Load the annotations, then let the transforms look for their files."""
+        if self._fully_initialized:
+            return
+        super().full_init()
+        if not self.check_files:
+            return
+        for transform in self.pipeline.transforms:
+            if hasattr(transform, 'check_files'):
+                transform.check_files(self.get_data_info(index) for index in range(len(self)))
+
+    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
+        """Choose the random draws of the epoch to come.
+
+        Args:
+            epoch: Epoch number, from 0.
+            seed: Seed of the run, from 0; None leaves it as it is (0 at first).
+        """
+        if seed is not None:
+            self._seed_and_epoch[0] = seed
+        self._seed_and_epoch[1] = epoch
+
+    def prepare_data(self, idx: int, occurrence: int = 0) -> Any:
+        """Run the pipeline on one tracklet.
+
+        Args:
+            idx: Index of the tracklet.
+            occurrence: How often the index stood before in the same batch.
+        """
+        results = self.get_data_info(idx)
+        seed, epoch = self._seed_and_epoch.tolist()
+        results['rng'] = np.random.default_rng((seed, epoch, results['sample_idx'], occurrence))
+        return self.pipeline(results)
+
+    def __getitems__(self, indices: Sequence[int]) -> list:
+        """Load one batch; a data loader prefers this to one call per item."""
+        self.full_init()
+        before: Counter = Counter()
+        batch = []
+        for index in indices:
+            batch.append(self.prepare_data(index, before[index]))
+            before[index] += 1
+        return batch

@@ -1,0 +1,158 @@
+"""Loading of frames and skeletons from disk."""
+
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import mmcv
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+
+from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.datasets.transforms.skeleton_files import JSONSkeletonReader
+from csipreid.registry import TRANSFORMS
+from csipreid.skeletons import get_layout
+
+Missing = Literal['error', 'mask', 'nearest']
+
+
+@TRANSFORMS.register_module()
+class LoadFrames(BaseTransform):
+    """Decode the chosen frames; one that is chosen several times is decoded once.
+
+    Required keys: ``frame_paths``, ``frame_inds``.
+
+    Added keys: ``frames`` (list of T arrays, or N T of them for N clips; uint8, RGB, (H, W, 3)
+    each; H and W may differ from frame to frame).
+
+    Raises:
+        ValueError: If a file is not an image or ends too early; it is named.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Decode the frames."""
+        inds = results['frame_inds'].ravel()
+        paths = results['frame_paths']
+        frames = {index: _decode(paths[index]) for index in set(inds.tolist())}
+        results['frames'] = [frames[index] for index in inds.tolist()]
+        return results
+
+    def check_files(self, tracklets: Iterable[dict]) -> None:
+        """Look for all frames of the tracklets.
+
+        Raises:
+            FileNotFoundError: If any is missing.
+        """
+        paths = [path for tracklet in tracklets for path in tracklet['frame_paths']]
+        missing = find_missing(paths)
+        if missing:
+            raise FileNotFoundError(
+                f'{len(missing)} of {len(paths)} frames not found, the first is {missing[0]}; '
+                'see README, "Data", for the folder layout'
+            )
+
+
+@TRANSFORMS.register_module()
+class LoadSkeletons(BaseTransform):
+    """Load the 3D skeletons of the chosen frames.
+
+    A frame is without skeleton when its file does not exist, or all its coordinates are zero.
+
+    Required keys: ``skeleton_paths``, ``frame_inds``.
+
+    Added keys: ``skeletons`` (float32, (T, V, 3), metres; N T instead of T for N clips),
+    ``skeleton_valid`` (bool, (T,): whether the skeleton may be used), ``layout`` (its name).
+
+    Args:
+        layout: Joint layout of the files.
+        missing: What to do with a frame without skeleton. 'error': raise. 'mask': leave zeros
+            and mark it as not valid. 'nearest': take the skeleton of the nearest frame of the
+            tracklet that has one, the earlier of two, even if it lies outside the clip; in a
+            tracklet that has none at all, fall back to 'mask'.
+
+    Raises:
+        FileNotFoundError: In the mode 'error', for a frame without skeleton.
+        ValueError: If ``missing`` or ``layout`` is unknown, or a file is broken; it is named.
+    """
+
+    def __init__(self, layout: str = 'h36m', missing: Missing = 'error') -> None:
+        if missing not in get_args(Missing):
+            raise ValueError(f'missing must be one of {get_args(Missing)}, got {missing!r}')
+        self.layout = get_layout(layout)
+        self.missing = missing
+        self.reader = JSONSkeletonReader(self.layout.num_joints)
+
+    def transform(self, results: dict) -> dict:
+        """Load the skeletons."""
+        if 'flip' in results:
+            raise ValueError('LoadSkeletons must stand before FlipClip in the pipeline')
+        inds = results['frame_inds'].ravel()
+        tracklet = _Tracklet(self.reader, results['skeleton_paths'])
+        skeletons = np.zeros((len(inds), self.layout.num_joints, 3), dtype=np.float32)
+        valid = np.zeros(len(inds), dtype=bool)
+        for place, index in enumerate(inds.tolist()):
+            skeleton = tracklet.nearest(index) if self.missing == 'nearest' else tracklet[index]
+            if skeleton is not None:
+                skeletons[place] = skeleton
+                valid[place] = True
+            elif self.missing == 'error':
+                raise FileNotFoundError(
+                    f'{results["skeleton_paths"][index]} does not exist or holds only zeros; '
+                    "extract it, or set missing='mask' or 'nearest' in LoadSkeletons"
+                )
+        results['skeletons'] = skeletons
+        results['skeleton_valid'] = valid
+        results['layout'] = self.layout.name
+        return results
+
+    def check_files(self, tracklets: Iterable[dict]) -> None:
+        """Look for the skeleton files of the tracklets; log how many do not exist.
+
+        Raises:
+            FileNotFoundError: If there is none at all, or, in the mode 'error', any is missing.
+        """
+        paths = [path for tracklet in tracklets for path in tracklet['skeleton_paths']]
+        missing = self.reader.find_missing(paths)
+        if not missing:
+            return
+        message = f'{len(missing)} of {len(paths)} skeletons not found, the first is {missing[0]}'
+        if self.missing == 'error' or len(missing) == len(paths):
+            raise FileNotFoundError(f'{message}; see README, "Data", for the folder layout')
+        if is_main_process():
+            MMLogger.get_current_instance().info(f'{message}; policy {self.missing!r}')
+
+
+class _Tracklet:
+    """The skeletons of one tracklet, each read at most once."""
+
+    def __init__(self, reader: JSONSkeletonReader, paths: list[str]) -> None:
+        self.reader = reader
+        self.paths = paths
+        self.known: dict[int, np.ndarray | None] = {}
+
+    def __getitem__(self, index: int) -> np.ndarray | None:
+        """Return the skeleton of a frame, None if it has none."""
+        if index not in self.known:
+            self.known[index] = self.reader.read(self.paths[index])
+        return self.known[index]
+
+    def nearest(self, index: int) -> np.ndarray | None:
+        """Return the skeleton of the nearest frame that has one, None if none has."""
+        for distance in range(len(self.paths)):
+            for other in (index - distance, index + distance):
+                if 0 <= other < len(self.paths) and self[other] is not None:
+                    return self[other]
+        return None
+
+
+def _decode(path: str) -> np.ndarray:
+    """Decode an image file, uint8, RGB, (H, W, 3)."""
+    with open(path, 'rb') as file:  # not cv2.imread: it fails on some Windows paths
+        content = file.read()
+    # OpenCV fills what a truncated JPEG lacks with grey and says nothing.
+    truncated = content[:2] == b'\xff\xd8' and b'\xff\xd9' not in content
+    image = None if truncated or not content else mmcv.imfrombytes(content, channel_order='rgb')
+    if image is None:
+        raise ValueError(f'{path} is not a readable image ({len(content)} bytes); replace it')
+    return image
