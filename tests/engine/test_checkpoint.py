@@ -1,0 +1,78 @@
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from csipreid.engine.checkpoint import fill_module, read_checkpoint, select_part
+
+
+def test_bare_state_dict_is_wrapped(tmp_path):
+    torch.save({'weight': torch.ones(2)}, tmp_path / 'a.pth')
+    assert read_checkpoint(tmp_path / 'a.pth')['state_dict']['weight'].tolist() == [1, 1]
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'b\.pth not found'):
+        read_checkpoint(tmp_path / 'b.pth')
+
+
+def test_truncated_file_is_refused(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save({'weight': torch.ones(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(ValueError, match='truncated or not a checkpoint'):
+        read_checkpoint(path)
+
+
+def test_empty_file_is_refused(tmp_path):
+    (tmp_path / 'a.pth').touch()
+    with pytest.raises(ValueError, match='truncated or not a checkpoint'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+class Code:
+    def __reduce__(self):
+        return (print, ('code ran',))
+
+
+@pytest.mark.parametrize(
+    'save', [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))]
+)
+def test_pickled_code_is_not_run(tmp_path, capsys, save):
+    save({'state_dict': {'weight': Code()}}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='not a plain checkpoint'):
+        read_checkpoint(tmp_path / 'a.pth')
+    assert 'code ran' not in capsys.readouterr().out
+
+
+def test_file_without_weights_is_refused(tmp_path):
+    torch.save({'state_dict': {}}, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match='no state dict'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_part_is_selected_by_its_prefix():
+    state = {'encoder.weight': torch.ones(1), 'encoder2.weight': torch.zeros(1)}
+    assert list(select_part(state, 'encoder')) == ['weight']
+
+
+def test_state_dict_of_the_part_itself_is_taken_whole():
+    assert list(select_part({'weight': torch.ones(1)}, 'encoder')) == ['weight']
+
+
+def test_missing_and_unknown_keys_are_named():
+    with pytest.raises(
+        ValueError, match=r'file does not fit.*1 keys are missing.*bias.*unknown: other'
+    ):
+        fill_module(nn.Linear(2, 3), {'weight': torch.ones(3, 2), 'other': torch.ones(1)}, 'file')
+
+
+def test_optional_keys_may_be_missing():
+    fill_module(nn.Linear(2, 3), {'weight': torch.ones(3, 2)}, 'file', optional=('bias',))
+
+
+def test_shape_misfit_names_both_shapes():
+    state = {'weight': torch.ones(4, 2), 'bias': torch.ones(4)}
+    with pytest.raises(ValueError, match=r'\[4, 2\].*\[3, 2\]'):
+        fill_module(nn.Linear(2, 3), state, 'file')
