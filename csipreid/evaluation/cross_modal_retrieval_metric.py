@@ -47,7 +47,7 @@ class CrossModalRetrievalMetric(BaseMetric):
             embedding = sample['skeleton_embedding' if is_query else 'image_embedding']
             self.results.append(
                 dict(
-                    embedding=embedding.detach().cpu().float(),
+                    embedding=embedding.detach().cpu().float().numpy(),
                     pid=sample['pid'],
                     camid=sample['camid'],
                     subset=sample['subset'],

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from csipreid.evaluation.protocol import get_protocol
-from csipreid.evaluation.retrieval import TrackletSet, evaluate_retrieval
+from csipreid.evaluation.retrieval import evaluate_retrieval
+from csipreid.evaluation.tracklet_set import TrackletSet, stack_tracklets
 from csipreid.registry import METRICS
 
 
@@ -55,7 +54,7 @@ class ReIDMetric(BaseMetric):
         for sample in data_samples:
             self.results.append(
                 dict(
-                    embedding=sample['embedding'].detach().cpu().float(),
+                    embedding=sample['embedding'].detach().cpu().float().numpy(),
                     pid=sample['pid'],
                     camid=sample['camid'],
                     subset=sample['subset'],
@@ -76,12 +75,11 @@ class ReIDMetric(BaseMetric):
 
 
 def stack_results(results: list[dict]) -> TrackletSet:
-    """Gather the samples of a test set into arrays, in their order."""
-    if not results:
-        raise ValueError('the test set is empty; check the annotation files and the subset')
-    return TrackletSet(
-        embedding=torch.stack([result['embedding'] for result in results]).numpy(),
-        pid=np.array([result['pid'] for result in results], np.int64),
-        camid=np.array([result['camid'] for result in results], np.int64),
-        is_query=np.array([result['subset'] == 'query' for result in results]),
+    """Gather the kept samples into arrays, in their order.
+
+    Args:
+        results: Each with ``embedding`` (D,), ``pid``, ``camid`` and ``subset``.
+    """
+    return stack_tracklets(
+        *([result[key] for result in results] for key in ('embedding', 'pid', 'camid', 'subset'))
     )
