@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
 
-from csipreid.engine.checkpoint import fill_module, read_checkpoint
+from csipreid.checkpoint import fill_module, read_checkpoint
 from csipreid.registry import MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.hooks import Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from csipreid.engine.checkpoint import fill_module, read_checkpoint, select_part
+from csipreid.checkpoint import fill_module, read_checkpoint, select_part
 from csipreid.registry import HOOKS
 
 

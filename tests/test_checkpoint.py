@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from csipreid.engine.checkpoint import fill_module, read_checkpoint, select_part
+from csipreid.checkpoint import fill_module, read_checkpoint, select_part
 
 
 def test_bare_state_dict_is_wrapped(tmp_path):

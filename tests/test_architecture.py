@@ -1,0 +1,67 @@
+"""The house rules that a machine can check."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(
+    path for top in ('csipreid', 'tools', 'demo', 'tests') for path in (ROOT / top).rglob('*.py')
+)
+# Package -> packages of ours that it may import, besides itself.
+MAY_IMPORT = {
+    'registry': set(),
+    'version': set(),
+    'checkpoint': set(),
+    'structures': set(),
+    'skeletons': set(),
+    'synthetic': {'skeletons'},
+    'datasets': {'registry', 'structures', 'skeletons'},
+    'models': {'registry', 'structures', 'skeletons'},
+    'evaluation': {'registry'},
+    'visualization': {'registry', 'structures', 'skeletons'},
+    'engine': {'checkpoint', 'registry', 'structures', 'visualization'},
+    'apis': {'checkpoint', 'registry', 'structures', 'datasets', 'models', 'evaluation', 'visualization'},
+}
+# Device literals, which ruff does not see.
+BANNED = ('.cuda(', "'cuda'", '"cuda"', "'npu'")
+
+
+def own_imports(path):
+    """Yield the sub-packages of csipreid that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            names = [node.module or '']
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        yield from (name.split('.')[1] for name in names if name.startswith('csipreid.'))
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_fits_the_house(path):
+    text = path.read_text(encoding='utf-8')
+    assert text.count('\n') <= 400
+    inside = path.relative_to(ROOT).parts
+    if inside[0] == 'csipreid':
+        assert [word for word in BANNED if word in text] == []
+        assert 'csipreid.tools' not in text
+    if inside[0] == 'csipreid' and len(inside) > 2:
+        assert set(own_imports(path)) <= MAY_IMPORT[inside[1]] | {inside[1]}
+
+
+def test_every_package_has_its_tests():
+    packages = {
+        path.name for path in (ROOT / 'csipreid').iterdir() if (path / '__init__.py').is_file()
+    }
+    tested = {path.name for path in (ROOT / 'tests').iterdir() if path.is_dir()}
+    assert packages - tested == set()
+
+
+def test_every_registry_location_can_be_imported():
+    from csipreid import registry
+
+    for child in vars(registry).values():
+        if isinstance(child, registry.Registry):
+            child.import_from_location()
