@@ -1,0 +1,15 @@
+"""Encoders of frames, skeletons and cameras."""
+
+from csipreid.models.backbones.camera_embedding import CameraEmbedding
+from csipreid.models.backbones.clip_vision_transformer import CLIPVisionTransformer
+from csipreid.models.backbones.image_tokens import ImageTokens
+from csipreid.models.backbones.mmpretrain_image_encoder import MMPretrainImageEncoder
+from csipreid.models.backbones.skeleton_graph_transformer import SkeletonGraphTransformer
+
+__all__ = [
+    'CLIPVisionTransformer',
+    'CameraEmbedding',
+    'ImageTokens',
+    'MMPretrainImageEncoder',
+    'SkeletonGraphTransformer',
+]

@@ -1,0 +1,98 @@
+"""Any mmpretrain backbone as an image encoder."""
+
+import torch
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
+from torch import Tensor, nn
+
+from csipreid.models.backbones.image_tokens import ImageTokens
+from csipreid.registry import MODELS
+
+
+@MODELS.register_module()
+class MMPretrainImageEncoder(BaseModule):
+    """Wrap an mmpretrain backbone and add a linear projection.
+
+    The last output of the backbone becomes tokens: of a feature map, its mean
+    is the global token, followed by its cells, rows first; of a token
+    sequence, the first token is the global one; a vector is the only token.
+    A ``class_offset`` is added to the global token behind the backbone, since
+    a convolution has no class token to add it to.
+
+    Args:
+        backbone: Config of the mmpretrain backbone, for example
+            ``dict(type='ResNet', depth=50)``.
+        image_size: Height and width of the frames, pixels.
+        embed_dim: Width D of the projection.
+        frozen: Whether the encoder stays in evaluation mode, without gradient.
+        init_cfg: MMEngine initialisation of the whole encoder; the backbone
+            dict may have its own.
+
+    Attributes:
+        feat_dim: Width W of the tokens, read from the backbone's output.
+        embed_dim: Width D of the projected tokens.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        image_size: tuple[int, int] = (256, 128),
+        embed_dim: int = 512,
+        frozen: bool = False,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        self.backbone = MMPRETRAIN_MODELS.build(backbone)
+        self.feat_dim = self._probe(image_size)
+        self.embed_dim = embed_dim
+        self.projection = nn.Linear(self.feat_dim, embed_dim, bias=False)
+        nn.init.normal_(self.projection.weight, std=self.feat_dim**-0.5)
+        self.frozen = frozen
+        if frozen:
+            self.requires_grad_(False)
+            self.eval()
+
+    def train(self, mode: bool = True) -> 'MMPretrainImageEncoder':
+        """Set the training mode; a frozen encoder stays in evaluation mode."""
+        super().train(mode and not self.frozen)
+        return self
+
+    def forward(self, frames: Tensor, class_offset: Tensor | None = None) -> ImageTokens:
+        """Encode N frames.
+
+        Args:
+            frames: Normalised RGB, float, (N, 3, H, W).
+            class_offset: Added to the global token, float, (N, W).
+
+        Returns:
+            Global token, then the tokens of the backbone.
+        """
+        tokens = _to_tokens(self.backbone(frames))  # (N, L, W)
+        if class_offset is not None:
+            head = tokens[:, :1] + class_offset[:, None]
+            tokens = torch.cat([head, tokens[:, 1:]], dim=1)
+        return ImageTokens(tokens, self.projection(tokens))
+
+    @torch.no_grad()
+    def _probe(self, image_size: tuple[int, int]) -> int:
+        """Return the width of the backbone's tokens."""
+        self.backbone.eval()  # batch statistics must not see the probe
+        width = _to_tokens(self.backbone(torch.zeros(1, 3, *image_size))).shape[-1]
+        self.backbone.train()
+        return width
+
+
+def _to_tokens(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Turn the last output of a backbone into tokens (N, L, W)."""
+    last = outputs if isinstance(outputs, Tensor) else outputs[-1]
+    if last.ndim == 4:  # (N, W, h, w)
+        cells = last.flatten(2).transpose(1, 2)  # (N, h * w, W)
+        return torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)
+    if last.ndim == 3:
+        return last
+    if last.ndim == 2:
+        return last[:, None]
+    raise ValueError(
+        'the backbone must return a map (N, C, H, W), tokens (N, L, C) or a vector (N, C), got '
+        f'a tensor of shape {tuple(last.shape)}'
+    )

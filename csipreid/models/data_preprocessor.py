@@ -1,0 +1,87 @@
+"""From collated samples to normalised batches on the device."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from csipreid.registry import MODELS
+
+
+@MODELS.register_module()
+class ReIDDataPreprocessor(BaseDataPreprocessor):
+    """Stack the clips of a batch and normalise their frames on the device.
+
+    A sample may hold one clip, (T, 3, H, W), or all clips of its tracklet,
+    (N, T, 3, H, W); those are laid one behind the other, and ``num_clips`` of
+    its data sample says how many they are.
+
+    Args:
+        mean: Mean of the R, G and B values, in [0, 255].
+        std: Standard deviation of the R, G and B values, in [0, 255].
+        non_blocking: Whether copies to the device may run beside computation.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False
+    ) -> None:
+        super().__init__(non_blocking)
+        if len(mean) != 3 or len(std) != 3:
+            raise ValueError(
+                f'mean and std need one value each for R, G and B, got {len(mean)} and {len(std)}'
+            )
+        if min(std) <= 0:
+            raise ValueError(f'std must be positive, got {list(std)}')
+        for name, values in (('mean', mean), ('std', std)):
+            column = torch.tensor([float(value) for value in values]).view(3, 1, 1)
+            self.register_buffer(name, column, persistent=False)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare one batch.
+
+        Args:
+            data: ``inputs``: dict of lists with ``frames`` (uint8, (T, 3, H, W)
+                or (N, T, 3, H, W) each) and perhaps ``skeletons`` (float,
+                (T, V, 3) or (N, T, V, 3) each); ``data_samples``: list.
+            training: Unused; required by the interface.
+
+        Returns:
+            ``inputs`` with ``frames`` (float32, (B, T, 3, H, W)) and, where
+            there are skeletons, ``skeletons`` (float32, (B, T, V, 3)) and
+            ``skeleton_valid`` (bool, (B, T)); ``data_samples`` as given.
+
+        Raises:
+            ValueError: If the clips of the batch differ in shape.
+        """
+        data = self.cast_data(data)
+        data_samples = data.get('data_samples')
+        frames = _batch(data['inputs']['frames'], 5, 'frames')
+        inputs = dict(frames=(frames.float() - self.mean) / self.std)
+        if 'skeletons' in data['inputs']:
+            skeletons = _batch(data['inputs']['skeletons'], 4, 'skeletons').float()
+            inputs['skeletons'] = skeletons
+            inputs['skeleton_valid'] = self._valid(data_samples, skeletons)
+        return dict(inputs=inputs, data_samples=data_samples)
+
+    def _valid(self, data_samples: Sequence | None, skeletons: Tensor) -> Tensor:
+        """Collect which frames have a skeleton, bool, (B, T); all where nothing is said."""
+        if data_samples is None or any('skeleton_valid' not in s for s in data_samples):
+            return skeletons.new_ones(skeletons.shape[:2], dtype=torch.bool)
+        valid = [sample.skeleton_valid.to(skeletons.device) for sample in data_samples]
+        return _batch(valid, 2, 'skeleton_valid').bool()
+
+
+def _batch(items: Sequence[Tensor], ndim: int, name: str) -> Tensor:
+    """Join clips, or groups of clips, to one tensor with ``ndim`` axes."""
+    clips = [item if item.ndim == ndim else item[None] for item in items]
+    shapes = {tuple(clip.shape[1:]) for clip in clips}
+    if len(shapes) > 1 or any(clip.ndim != ndim for clip in clips):
+        raise ValueError(
+            f'the {name} of a batch must have one shape with {ndim - 1} axes a clip, got '
+            f'{sorted(shapes)}; see the SampleClip and ResizeFrames transforms'
+        )
+    return torch.cat(clips)

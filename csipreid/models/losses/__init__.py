@@ -1,0 +1,13 @@
+"""Losses of both stages."""
+
+from csipreid.models.losses.batch_hard_triplet_loss import BatchHardTripletLoss
+from csipreid.models.losses.cross_modal_sup_con_loss import CrossModalSupConLoss
+from csipreid.models.losses.identity_loss import IdentityLoss
+from csipreid.models.losses.prototype_contrastive_loss import PrototypeContrastiveLoss
+
+__all__ = [
+    'BatchHardTripletLoss',
+    'CrossModalSupConLoss',
+    'IdentityLoss',
+    'PrototypeContrastiveLoss',
+]

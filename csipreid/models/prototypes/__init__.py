@@ -1,0 +1,7 @@
+"""Identity prototypes and their update by a clip."""
+
+from csipreid.models.prototypes.clip_memory import clip_memory
+from csipreid.models.prototypes.prototype_bank import PrototypeBank
+from csipreid.models.prototypes.prototype_fusion_updater import PrototypeFusionUpdater
+
+__all__ = ['PrototypeBank', 'PrototypeFusionUpdater', 'clip_memory']

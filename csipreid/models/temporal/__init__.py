@@ -1,0 +1,8 @@
+"""Temporal modules: from the tokens of a clip to one feature per frame."""
+
+from csipreid.models.temporal.mean_pooling import MeanPooling
+from csipreid.models.temporal.skeleton_guided_temporal_modeling import (
+    SkeletonGuidedTemporalModeling,
+)
+
+__all__ = ['MeanPooling', 'SkeletonGuidedTemporalModeling']
