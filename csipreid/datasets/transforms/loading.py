@@ -1,9 +1,10 @@
 """Loading of frames and skeletons from disk."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-import mmcv
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.dist import is_main_process
@@ -15,6 +16,8 @@ from csipreid.registry import TRANSFORMS
 from csipreid.skeletons import get_layout
 
 Missing = Literal['error', 'mask', 'nearest']
+
+_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
 
 @TRANSFORMS.register_module()
@@ -112,15 +115,25 @@ class LoadSkeletons(BaseTransform):
         Raises:
             FileNotFoundError: If there is none at all, or, in the mode 'error', any is missing.
         """
-        paths = [path for tracklet in tracklets for path in tracklet['skeleton_paths']]
-        missing = self.reader.find_missing(paths)
+        groups = [tracklet['skeleton_paths'] for tracklet in tracklets]
+        missing = self.reader.find_missing(path for paths in groups for path in paths)
         if not missing:
             return
-        message = f'{len(missing)} of {len(paths)} skeletons not found, the first is {missing[0]}'
-        if self.missing == 'error' or len(missing) == len(paths):
+        total = sum(map(len, groups))
+        message = f'{len(missing)} of {total} skeleton files not found, the first is {missing[0]}'
+        if len(missing) == total:
             raise FileNotFoundError(f'{message}; see README, "Data", for the folder layout')
+        if self.missing == 'error':
+            raise FileNotFoundError(
+                f"{message}; extract them, or set missing='nearest' or 'mask' in LoadSkeletons"
+            )
         if is_main_process():
-            MMLogger.get_current_instance().info(f'{message}; policy {self.missing!r}')
+            lacking = set(missing)
+            without = sum(lacking.issuperset(paths) for paths in groups)
+            MMLogger.get_current_instance().info(
+                f'{message}; {without} of {len(groups)} tracklets have none at all; '
+                f'policy: {self.missing}'
+            )
 
 
 class _Tracklet:
@@ -150,9 +163,14 @@ def _decode(path: str) -> np.ndarray:
     """Decode an image file, uint8, RGB, (H, W, 3)."""
     with open(path, 'rb') as file:  # not cv2.imread: it fails on some Windows paths
         content = file.read()
-    # OpenCV fills what a truncated JPEG lacks with grey and says nothing.
-    truncated = content[:2] == b'\xff\xd8' and b'\xff\xd9' not in content
-    image = None if truncated or not content else mmcv.imfrombytes(content, channel_order='rgb')
+    # OpenCV 4 fills what a truncated JPEG lacks with grey and says nothing.
+    truncated = content.startswith(_JPEG_START) and _JPEG_END not in content
+    image = None
+    if content and not truncated:
+        with contextlib.suppress(cv2.error):
+            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f'{path} is not a readable image ({len(content)} bytes); replace it')
-    return image
+        raise ValueError(
+            f'{path} is not an image, or ends too early ({len(content)} bytes); replace it'
+        )
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
