@@ -148,7 +148,7 @@ def test_frames_must_lie_in_the_name_list(mars_root, frames):
 
 def test_a_name_without_person_and_camera_is_an_error(mars_root):
     (mars_root / 'info/train_name.txt').write_text('frame1.jpg\n' * 37)
-    with pytest.raises(ValueError, match="like 0001C1T0001F001.jpg, got 'frame1.jpg'"):
+    with pytest.raises(ValueError, match=r"like 0001C1T0001F001\.jpg, got 'frame1\.jpg'"):
         build(mars_root, 'train')
 
 
@@ -157,7 +157,7 @@ def test_an_empty_line_does_not_shift_the_names(mars_root):
     lines = path.read_text().split('\n')
     lines[9] = ''  # the first frame of the second tracklet
     path.write_text('\n'.join(lines))
-    with pytest.raises(ValueError, match="row 2: a name must begin .* got ''"):
+    with pytest.raises(ValueError, match=r"row 2: a name must begin .* got ''"):
         build(mars_root, 'train')
 
 
