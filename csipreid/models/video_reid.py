@@ -1,6 +1,6 @@
 """Stage 2: video person re-identification with skeleton-image prototypes."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from mmengine.logging import MMLogger
@@ -19,6 +19,25 @@ from csipreid.models.cross_modal import (
 from csipreid.models.prototypes import PrototypeBank, clip_memory
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
+
+
+class TrainingOutputs(NamedTuple):
+    """What the losses of B clips are computed from.
+
+    Attributes:
+        features: Mean global token (B, W), its projection (B, P) and the
+            temporal feature (B, W), float, before the necks.
+        scores: Identity logits of each of them, float, (B, K).
+        frame_scores: Identity logits of single frames, float, (B, T, K), or
+            None without a frame loss.
+        prototypes: Prototypes as seen by each clip, float, (B, K, P), or None
+            without a prototype updater.
+    """
+
+    features: list[Tensor]
+    scores: list[Tensor]
+    frame_scores: Tensor | None
+    prototypes: Tensor | None
 
 
 @MODELS.register_module()
@@ -195,29 +214,43 @@ class VideoReID(BaseModel):
             ValueError: If a label or camera is out of range, or the prototypes
                 are not filled.
         """
-        frames = inputs['frames']
-        labels = self._labels(data_samples, frames.device)
-        image = self._encode_frames(frames, [sample.camid for sample in data_samples])
-        skeletons = valid = None
-        if self.skeleton_encoder is not None:
-            skeletons, valid = self._skeleton_tokens(inputs)
-        features, frame_features = self._features(image, skeletons, self._keep(valid))
-
-        heads = (self.image_head, self.projected_head, self.temporal_head)
-        scores = [head(feature) for head, feature in zip(heads, features, strict=True)]
+        labels = self._labels(data_samples, inputs['frames'].device)
+        features, scores, frame_scores, prototypes = self.training_outputs(inputs, data_samples)
         losses = dict(
             loss_id=sum(self.identity_loss(score, labels) for score in scores),
             loss_triplet=sum(self.triplet_loss(feature, labels) for feature in features),
         )
-        if self.frame_loss is not None:
-            num_frames = frames.shape[1]
-            frame_scores = self.temporal_head.score_frames(frame_features).flatten(0, 1)
+        if self.frame_loss is not None and frame_scores is not None:
+            num_frames = frame_scores.shape[1]
             frame_labels = labels.repeat_interleave(num_frames)  # (B * T,)
-            losses['loss_frame'] = self.frame_loss(frame_scores, frame_labels) / num_frames
-        if self.prototype_updater is not None and skeletons is not None and valid is not None:
-            prototypes = self._prototypes(image, skeletons, valid)  # (B, K, P)
+            loss = self.frame_loss(frame_scores.flatten(0, 1), frame_labels)
+            losses['loss_frame'] = loss / num_frames
+        if prototypes is not None:
             losses['loss_prototype'] = self.prototype_loss(features[1], prototypes, labels)
         return losses
+
+    def training_outputs(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
+    ) -> TrainingOutputs:
+        """Run all that the losses need.
+
+        Raises:
+            ValueError: If a camera is out of range or the prototypes are not filled.
+        """
+        image = self._encode_frames(inputs['frames'], [sample.camid for sample in data_samples])
+        skeletons = valid = prototypes = None
+        if self.skeleton_encoder is not None:
+            skeletons, valid = self._skeleton_tokens(inputs)
+            if self.prototype_updater is not None:
+                prototypes = self._prototypes(image, skeletons, valid)  # (B, K, P)
+            valid = self._hide_skeletons(valid)
+        features, frame_features = self._features(image, skeletons, valid)
+        heads = (self.image_head, self.projected_head, self.temporal_head)
+        scores = [head(feature) for head, feature in zip(heads, features, strict=True)]
+        frame_scores = None
+        if self.frame_loss is not None:
+            frame_scores = self.temporal_head.score_frames(frame_features)  # (B, T, K)
+        return TrainingOutputs(features, scores, frame_scores, prototypes)
 
     def predict(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
@@ -301,9 +334,9 @@ class VideoReID(BaseModel):
         ]
         return clip_features, frame_features
 
-    def _keep(self, valid: Tensor | None) -> Tensor | None:
+    def _hide_skeletons(self, valid: Tensor) -> Tensor:
         """Hide all skeletons of some clips in training, bool, (B, T)."""
-        if valid is None or not self.training or self.skeleton_dropout == 0:
+        if not self.training or self.skeleton_dropout == 0:
             return valid
         draws = torch.rand(len(valid), 1, device=valid.device)
         return valid & (draws >= self.skeleton_dropout)
