@@ -27,6 +27,8 @@ class RocCurve(NamedTuple):
             ascending, float64, (K,).
         false_positive_rate: Share of impostor pairs accepted, in [0, 1],
             ascending, float64, (K,).
+        false_positive_rate_above: The same for similarities *above* the
+            threshold only, float64, (K,).
         num_genuine: Number of genuine pairs.
         num_impostor: Number of impostor pairs.
     """
@@ -34,6 +36,7 @@ class RocCurve(NamedTuple):
     thresholds: np.ndarray
     true_positive_rate: np.ndarray
     false_positive_rate: np.ndarray
+    false_positive_rate_above: np.ndarray
     num_genuine: int
     num_impostor: int
 
@@ -49,11 +52,13 @@ def roc_curve(genuine: np.ndarray, impostor_blocks: Iterable[np.ndarray]) -> Roc
         ValueError: If there is no genuine or no impostor pair.
     """
     thresholds, tally = np.unique(genuine, return_counts=True)
-    accepted = np.zeros(len(thresholds), np.int64)
+    reached = np.zeros(len(thresholds), np.int64)
+    above = np.zeros(len(thresholds), np.int64)
     num_impostor = 0
     for block in impostor_blocks:
         ordered = np.sort(block, axis=None)
-        accepted += ordered.size - np.searchsorted(ordered, thresholds, side='left')
+        reached += ordered.size - np.searchsorted(ordered, thresholds, side='left')
+        above += ordered.size - np.searchsorted(ordered, thresholds, side='right')
         num_impostor += ordered.size
     if not len(genuine) or not num_impostor:
         raise ValueError(
@@ -63,7 +68,8 @@ def roc_curve(genuine: np.ndarray, impostor_blocks: Iterable[np.ndarray]) -> Roc
     return RocCurve(
         thresholds=thresholds[::-1].astype(np.float64),
         true_positive_rate=np.cumsum(tally[::-1]) / len(genuine),
-        false_positive_rate=accepted[::-1] / num_impostor,
+        false_positive_rate=reached[::-1] / num_impostor,
+        false_positive_rate_above=above[::-1] / num_impostor,
         num_genuine=len(genuine),
         num_impostor=num_impostor,
     )
@@ -105,16 +111,22 @@ def verify_tracklets(
 
 
 def equal_error_rate(roc: RocCurve) -> tuple[float, float]:
-    """Return the equal error rate in [0, 1] and the threshold nearest to it.
+    """Return the equal error rate in [0, 1] and a threshold at which to use it.
 
-    Where the two error rates do not meet exactly, the rate is the mean of the
-    two at the threshold where they are closest; the lower threshold of two that
-    are equally good.
+    The rate is where the curve, its points joined by straight lines, meets
+    'false positives = false negatives'. The threshold is the similarity of the
+    genuine pair at or just above that place.
     """
-    gap = np.abs(roc.false_positive_rate - (1 - roc.true_positive_rate))
-    best = len(gap) - 1 - int(np.argmin(gap[::-1]))
-    rate = (roc.false_positive_rate[best] + 1 - roc.true_positive_rate[best]) / 2
-    return float(rate), float(roc.thresholds[best])
+    # The curve runs from (0, 0), then for each threshold to the impostors above
+    # it, then, with the genuine pairs at it, through it, and at last to (1, 1).
+    x = np.stack([roc.false_positive_rate_above, roc.false_positive_rate], axis=1).ravel()
+    y = np.repeat(np.concatenate([[0.0], roc.true_positive_rate]), 2)[1:-1]
+    x, y = np.concatenate([[0.0], x, [1.0]]), np.concatenate([[0.0], y, [1.0]])
+    excess = x + y - 1  # false positives less false negatives, from -1 up to 1
+    end = int(np.argmax(excess >= 0))
+    share = -excess[end - 1] / (excess[end] - excess[end - 1])
+    rate = x[end - 1] + share * (x[end] - x[end - 1])
+    return float(rate), float(roc.thresholds[max(0, (end - 2) // 2)])
 
 
 def true_positive_rate_at(roc: RocCurve, false_positive_rate: float) -> tuple[float, float]:

@@ -1,0 +1,49 @@
+import pytest
+
+from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
+
+
+def test_presets_say_whether_queries_are_ranked():
+    rules = {name: get_protocol(name).query_in_gallery for name in list_protocols()}
+    assert rules == dict(mars_official=True, tfclip=True, csip=False, market=False, ilids=False)
+
+
+def test_only_official_mars_takes_trapezoids():
+    chosen = [n for n in list_protocols() if get_protocol(n).average_precision == 'trapezoid']
+    assert chosen == ['mars_official']
+
+
+def test_identity_0_is_a_person_in_ilids():
+    assert get_protocol('ilids').distractor_pid is None
+
+
+def test_a_rule_can_be_changed():
+    changed = get_protocol(dict(base='csip', average_precision='trapezoid'))
+    assert changed == Protocol('csip (changed)', False, 'trapezoid')
+
+
+def test_a_protocol_passes_through():
+    protocol = Protocol('mine', query_in_gallery=False)
+    assert get_protocol(protocol) is protocol
+
+
+@pytest.mark.parametrize('wrong', ['mars', dict(name='csip')])
+def test_unknown_preset_is_named(wrong):
+    with pytest.raises(ValueError, match=r'known protocols: .*mars_official'):
+        get_protocol(wrong)
+
+
+def test_unknown_rule_is_named():
+    with pytest.raises(ValueError, match=r"unknown rules \['junk'\]"):
+        get_protocol(dict(base='csip', junk=-1))
+
+
+def test_a_query_must_not_match_itself():
+    with pytest.raises(ValueError, match='each query would match itself'):
+        get_protocol(dict(base='tfclip', same_camera='keep'))
+
+
+@pytest.mark.parametrize('rule', ['same_camera', 'average_precision'])
+def test_misspelt_choice_is_named(rule):
+    with pytest.raises(ValueError, match=f"{rule} must be .* got 'x'"):
+        get_protocol({'base': 'csip', rule: 'x'})
