@@ -1,18 +1,15 @@
 """A baseline without training: colour histograms."""
 
-from typing import Literal
-
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
-from csipreid.models.cross_modal import clip_counts, mean_over_clips
+from csipreid.models.reid_model import ReIDModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
 
 @MODELS.register_module()
-class ColorHistogramReID(BaseModel):
+class ColorHistogramReID(ReIDModel):
     """Describe a tracklet by the colours of its horizontal stripes.
 
     Of each stripe of a frame the joint RGB histogram is taken, then its square
@@ -32,8 +29,6 @@ class ColorHistogramReID(BaseModel):
     def __init__(
         self, num_bins: int = 8, num_stripes: int = 6, data_preprocessor: dict | None = None
     ) -> None:
-        if data_preprocessor is not None:
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor)
         if not 1 <= num_bins <= 256 or num_stripes < 1:
             raise ValueError(
@@ -43,39 +38,27 @@ class ColorHistogramReID(BaseModel):
         self.num_bins = num_bins
         self.num_stripes = num_stripes
 
-    def forward(
-        self,
-        inputs: dict[str, Tensor],
-        data_samples: list[ReIDDataSample] | None = None,
-        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
-    ) -> Tensor | list[ReIDDataSample]:
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
+    ) -> dict[str, Tensor]:
+        """Refuse to train.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError('ColorHistogramReID has nothing to train; test it without a checkpoint')
+
+    def extract_feat(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
+    ) -> Tensor:
         """Describe clips.
 
         Args:
             inputs: With ``frames``, float in [0, 255], (N, T, 3, H, W).
-            data_samples: One per tracklet; needed to predict.
-            mode: 'tensor' returns :meth:`extract_feat`, 'predict' the samples
-                with their ``embedding``.
+            data_samples: Unused; required by the interface.
 
-        Raises:
-            ValueError: If the mode is 'loss': there is nothing to train.
-        """
-        if mode == 'loss':
-            raise ValueError(
-                'ColorHistogramReID has nothing to train; test it without a checkpoint'
-            )
-        features = self.extract_feat(inputs)
-        if mode == 'tensor':
-            return features
-        if data_samples is None:
-            raise ValueError(f'mode {mode!r} needs data_samples')
-        means = mean_over_clips(features, clip_counts(data_samples, len(features)))
-        for sample, embedding in zip(data_samples, means, strict=True):
-            sample.embedding = embedding
-        return data_samples
-
-    def extract_feat(self, inputs: dict[str, Tensor]) -> Tensor:
-        """Describe N clips, float, (N, ``num_stripes * num_bins**3``).
+        Returns:
+            Float, (N, ``num_stripes * num_bins**3``).
 
         Raises:
             ValueError: If a value of the frames lies outside [0, 255].

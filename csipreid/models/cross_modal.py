@@ -66,17 +66,32 @@ def skeleton_tokens(
     return skeleton_head(skeleton_encoder(skeletons)), valid
 
 
-def labels_of(data_samples: Sequence[ReIDDataSample], device: torch.device) -> Tensor:
-    """Collect the training labels, int64, (B,).
+def labels_of(
+    data_samples: Sequence[ReIDDataSample], device: torch.device, num_ids: int | None = None
+) -> Tensor:
+    """Collect the training labels.
+
+    Args:
+        data_samples: One per clip.
+        device: Where the labels are needed.
+        num_ids: Number of identities K that the model knows; None for any.
+
+    Returns:
+        Labels, int64, (B,).
 
     Raises:
-        ValueError: If a label is negative, as outside the training set.
+        ValueError: If a label is outside [0, K).
     """
     labels = [sample.label for sample in data_samples]
     if min(labels) < 0:
         raise ValueError(
             f'label must be at least 0 in training, got {min(labels)}; '
             "only the subset 'train' of a data set has labels"
+        )
+    if num_ids is not None and max(labels) >= num_ids:
+        raise ValueError(
+            f'label must be below num_ids = {num_ids}, got {max(labels)}; build the model '
+            'with the num_ids of the training set'
         )
     return torch.tensor(labels, device=device)
 

@@ -1,9 +1,6 @@
 """Stage 1: align skeletons with a frozen image encoder."""
 
-from typing import Literal
-
 import torch
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from csipreid.models.cross_modal import (
@@ -14,12 +11,13 @@ from csipreid.models.cross_modal import (
     mean_over_clips,
     skeleton_tokens,
 )
+from csipreid.models.reid_model import ReIDModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
 
 @MODELS.register_module()
-class SkeletonImagePretrainer(BaseModel):
+class SkeletonImagePretrainer(ReIDModel):
     """Train a skeleton encoder to agree with a frozen image encoder.
 
     The image encoder never trains: it keeps evaluation mode and has no
@@ -47,8 +45,6 @@ class SkeletonImagePretrainer(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if data_preprocessor is not None:
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
         self.image_encoder = MODELS.build(image_encoder)
         self.image_encoder.requires_grad_(False)
@@ -68,44 +64,26 @@ class SkeletonImagePretrainer(BaseModel):
         self.image_encoder.eval()
         return self
 
-    def forward(
-        self,
-        inputs: dict[str, Tensor],
-        data_samples: list[ReIDDataSample] | None = None,
-        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
-    ) -> CrossModalEmbeddings | dict[str, Tensor] | list[ReIDDataSample]:
-        """Run the model on a batch of the data preprocessor.
+    @torch.no_grad()
+    def extract_feat(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
+    ) -> Tensor:
+        """Embed clips by the frozen image encoder.
 
         Args:
-            inputs: ``frames`` (B, T, 3, H, W), ``skeletons`` (B, T, V, 3) and
-                ``skeleton_valid`` (B, T).
-            data_samples: One per tracklet.
-            mode: 'tensor' returns :meth:`extract_pair`, 'loss' a dict of
-                losses, 'predict' the samples with their embeddings.
+            inputs: With ``frames``, float, (N, T, 3, H, W).
+            data_samples: Unused; required by the interface.
 
-        Raises:
-            ValueError: If the mode is another, or samples are missing.
+        Returns:
+            Mean projected global token, not normalised, float, (N, D).
         """
-        if mode == 'tensor':
-            return self.extract_pair(inputs)
-        if mode not in ('loss', 'predict'):
-            raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
-        if data_samples is None:
-            raise ValueError(f'mode {mode!r} needs data_samples')
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        return self.predict(inputs, data_samples)
-
-    def extract_image(self, frames: Tensor) -> Tensor:
-        """Embed clips (B, T, 3, H, W) by the frozen image encoder, (B, D)."""
-        with torch.no_grad():
-            return image_embedding(self.image_encoder, frames)
+        return image_embedding(self.image_encoder, inputs['frames'])
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips."""
         tokens, valid = skeleton_tokens(self.skeleton_encoder, self.skeleton_head, inputs)
         return CrossModalEmbeddings(
-            image=self.extract_image(inputs['frames']),
+            image=self.extract_feat(inputs),
             skeleton=self.skeleton_head.pool(tokens, valid),
             valid=valid.any(dim=1),
         )
@@ -125,16 +103,16 @@ class SkeletonImagePretrainer(BaseModel):
     ) -> list[ReIDDataSample]:
         """Write ``embedding`` and ``image_embedding``, and what the skeletons give.
 
-        Both are the image's embedding. With skeletons in the batch each sample
+        The first two are the same vector. With skeletons in the batch each sample
         also gets ``has_skeleton`` and ``skeleton_embedding`` (zero without one).
         """
-        counts = clip_counts(data_samples, len(inputs['frames']))
-        images = mean_over_clips(self.extract_image(inputs['frames']), counts)
-        for sample, image in zip(data_samples, images, strict=True):
-            sample.embedding = sample.image_embedding = image
+        data_samples = super().predict(inputs, data_samples)
+        for sample in data_samples:
+            sample.image_embedding = sample.embedding
         if 'skeletons' not in inputs:
             return data_samples
 
+        counts = clip_counts(data_samples, len(inputs['skeletons']))
         tokens, valid = skeleton_tokens(self.skeleton_encoder, self.skeleton_head, inputs)
         clips = self.skeleton_head.pool(tokens, valid)  # (N, D)
         weights = valid.any(dim=1).to(clips.dtype)[:, None]  # (N, 1)

@@ -1,10 +1,9 @@
 """Stage 2: video person re-identification with skeleton-image prototypes."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.logging import MMLogger
-from mmengine.model import BaseModel
 from torch import Tensor
 
 from csipreid.models.backbones import ImageTokens
@@ -13,10 +12,10 @@ from csipreid.models.cross_modal import (
     clip_counts,
     image_embedding,
     labels_of,
-    mean_over_clips,
     skeleton_tokens,
 )
 from csipreid.models.prototypes import PrototypeBank, clip_memory
+from csipreid.models.reid_model import ReIDModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
@@ -41,7 +40,7 @@ class TrainingOutputs(NamedTuple):
 
 
 @MODELS.register_module()
-class VideoReID(BaseModel):
+class VideoReID(ReIDModel):
     """Train an image encoder for retrieval of tracklets; skeletons only help.
 
     Three features of a clip are trained with identity and triplet losses: the
@@ -107,8 +106,6 @@ class VideoReID(BaseModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        if data_preprocessor is not None:
-            data_preprocessor = MODELS.build(data_preprocessor)
         super().__init__(data_preprocessor, init_cfg)
         _check_parts(skeleton_encoder, skeleton_head, prototype_updater, prototype_loss)
         if not 0 <= skeleton_dropout <= 1:
@@ -174,34 +171,6 @@ class VideoReID(BaseModel):
             self.skeleton_head.eval()
         return self
 
-    def forward(
-        self,
-        inputs: dict[str, Tensor],
-        data_samples: list[ReIDDataSample] | None = None,
-        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
-    ) -> Tensor | dict[str, Tensor] | list[ReIDDataSample]:
-        """Run the model on a batch of the data preprocessor.
-
-        Args:
-            inputs: ``frames`` (B, T, 3, H, W); in training also ``skeletons``
-                (B, T, V, 3) and ``skeleton_valid`` (B, T).
-            data_samples: One per tracklet.
-            mode: 'tensor' returns :meth:`extract_feat`, 'loss' a dict of
-                losses, 'predict' the samples with their ``embedding``.
-
-        Raises:
-            ValueError: If the mode is another, or samples are missing.
-        """
-        if mode == 'tensor':
-            return self.extract_feat(inputs, data_samples)
-        if mode not in ('loss', 'predict'):
-            raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
-        if data_samples is None:
-            raise ValueError(f'mode {mode!r} needs data_samples')
-        if mode == 'loss':
-            return self.loss(inputs, data_samples)
-        return self.predict(inputs, data_samples)
-
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> dict[str, Tensor]:
@@ -214,7 +183,7 @@ class VideoReID(BaseModel):
             ValueError: If a label or camera is out of range, or the prototypes
                 are not filled.
         """
-        labels = self._labels(data_samples, inputs['frames'].device)
+        labels = labels_of(data_samples, inputs['frames'].device, self.num_ids)
         features, scores, frame_scores, prototypes = self.training_outputs(inputs, data_samples)
         losses = dict(
             loss_id=sum(self.identity_loss(score, labels) for score in scores),
@@ -251,16 +220,6 @@ class VideoReID(BaseModel):
         if self.frame_loss is not None:
             frame_scores = self.temporal_head.score_frames(frame_features)  # (B, T, K)
         return TrainingOutputs(features, scores, frame_scores, prototypes)
-
-    def predict(
-        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
-    ) -> list[ReIDDataSample]:
-        """Write ``embedding`` (W + P + W,) into each sample, the mean over its clips."""
-        counts = clip_counts(data_samples, len(inputs['frames']))
-        features = self.extract_feat(inputs, data_samples)
-        for sample, embedding in zip(data_samples, mean_over_clips(features, counts), strict=True):
-            sample.embedding = embedding
-        return data_samples
 
     def extract_feat(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
@@ -355,16 +314,6 @@ class VideoReID(BaseModel):
             memory,
             memory_valid,
         )
-
-    def _labels(self, data_samples: list[ReIDDataSample], device: torch.device) -> Tensor:
-        """Collect the labels, int64, (B,), and check that the heads know them."""
-        largest = max(sample.label for sample in data_samples)
-        if largest >= self.num_ids:
-            raise ValueError(
-                f'label must be below num_ids = {self.num_ids}, got {largest}; build the model '
-                'with the num_ids of the training set'
-            )
-        return labels_of(data_samples, device)
 
     def _known_camera(self, camid: int) -> int:
         """Return the camera, or -1 if the model has not seen it."""

@@ -1,0 +1,77 @@
+"""What all models have in common: modes, and embeddings of tracklets."""
+
+from abc import abstractmethod
+from typing import Literal
+
+from mmengine.model import BaseModel
+from torch import Tensor
+
+from csipreid.models.cross_modal import clip_counts, mean_over_clips
+from csipreid.registry import MODELS
+from csipreid.structures import ReIDDataSample
+
+
+class ReIDModel(BaseModel):
+    """Base of the models: a tracklet's embedding is the mean over its clips.
+
+    Args:
+        data_preprocessor: Config of the data preprocessor; None only moves the
+            data to the device.
+        init_cfg: MMEngine initialisation.
+    """
+
+    def __init__(self, data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
+        # Built here, since MMEngine's own registry does not know ours.
+        if data_preprocessor is not None:
+            data_preprocessor = MODELS.build(data_preprocessor)
+        super().__init__(data_preprocessor, init_cfg)
+
+    def forward(
+        self,
+        inputs: dict[str, Tensor],
+        data_samples: list[ReIDDataSample] | None = None,
+        mode: Literal['tensor', 'loss', 'predict'] = 'tensor',
+    ) -> Tensor | dict[str, Tensor] | list[ReIDDataSample]:
+        """Run the model on a batch of the data preprocessor.
+
+        Args:
+            inputs: ``frames``, float, (N, T, 3, H, W), and perhaps ``skeletons``,
+                float, (N, T, V, 3), with ``skeleton_valid``, bool, (N, T).
+            data_samples: One per tracklet; needed for 'loss' and 'predict'.
+            mode: 'tensor' returns :meth:`extract_feat`, 'loss' a dict of
+                losses, 'predict' the samples with their ``embedding``.
+
+        Raises:
+            ValueError: If the mode is another, or the samples are missing.
+        """
+        if mode == 'tensor':
+            return self.extract_feat(inputs, data_samples)
+        if mode not in ('loss', 'predict'):
+            raise ValueError(f"mode must be 'tensor', 'loss' or 'predict', got {mode!r}")
+        if data_samples is None:
+            raise ValueError(f'mode {mode!r} needs data_samples')
+        if mode == 'loss':
+            return self.loss(inputs, data_samples)
+        return self.predict(inputs, data_samples)
+
+    @abstractmethod
+    def extract_feat(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
+    ) -> Tensor:
+        """Embed N clips by their frames alone, float, (N, D)."""
+
+    @abstractmethod
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch, each of shape ()."""
+
+    def predict(
+        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
+    ) -> list[ReIDDataSample]:
+        """Write ``embedding`` (D,) into each sample, the mean over its clips."""
+        counts = clip_counts(data_samples, len(inputs['frames']))
+        embeddings = mean_over_clips(self.extract_feat(inputs, data_samples), counts)
+        for sample, embedding in zip(data_samples, embeddings, strict=True):
+            sample.embedding = embedding
+        return data_samples
