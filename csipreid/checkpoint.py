@@ -33,8 +33,8 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
-            f'{path} is not a plain checkpoint: it holds Python objects that are not loaded '
-            f'because they could run code; save tensors and plain values only ({error})'
+            f'{path} is not a plain checkpoint: it holds Python objects, which are not loaded '
+            'because they could run code; save tensors and plain values only'
         ) from error
     except (RuntimeError, EOFError, OSError) as error:
         raise ValueError(

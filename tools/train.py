@@ -8,10 +8,10 @@ import warnings
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 from mmengine.config import Config  # noqa: E402
-from mmengine.registry import RUNNERS  # noqa: E402
 from torch import distributed  # noqa: E402
 
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
+from csipreid.registry import RUNNERS  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

@@ -40,6 +40,13 @@ model = dict(
     skeleton_head=dict(type='SkeletonProjectionHead'),
     prototype_updater=dict(type='PrototypeFusionUpdater'),
     temporal=dict(type='SkeletonGuidedTemporalModeling', num_heads=8),
+    identity_head=dict(type='BNNeckHead'),
+    identity_loss=dict(type='IdentityLoss', label_smoothing=0.1, loss_weight=0.25),
+    triplet_loss=dict(type='BatchHardTripletLoss', margin=0.3, loss_weight=1.0),
+    frame_loss=dict(type='IdentityLoss', label_smoothing=0.1, loss_weight=1.3),
+    prototype_loss=dict(
+        type='PrototypeContrastiveLoss', temperature=0.07, label_smoothing=0.1, loss_weight=1.0
+    ),
 )
 
 train_pipeline = [
@@ -98,7 +105,7 @@ optim_wrapper = dict(
     optimizer=dict(type='Adam', lr=5e-6, weight_decay=1e-4),
     paramwise_cfg=dict(
         bias_lr_mult=2,
-        lr_mults={'prototype_updater.': 10, 'temporal.': 10, 'heads.temporal.classifier': 10},
+        lr_mults={'prototype_updater.': 10, 'temporal.': 10, 'temporal_head.classifier.': 10},
     ),
 )
 # Rates of epoch 1, 2 … 10: 0.19, 0.28 … 1 of the full rate; then steps.

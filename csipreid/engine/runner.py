@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import is_distributed
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
@@ -17,6 +18,15 @@ from csipreid.checkpoint import fill_module, read_checkpoint
 from csipreid.registry import MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
+# The default hooks that MMEngine itself lets a config switch off with None.
+_STOCK_HOOKS = (
+    'runtime_info',
+    'timer',
+    'sampler_seed',
+    'logger',
+    'param_scheduler',
+    'checkpoint',
+)
 
 
 @RUNNERS.register_module()
@@ -43,6 +53,12 @@ class ReIDRunner(Runner):
         for hook in self.hooks:
             if hasattr(hook, 'check'):
                 hook.check(self)
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        """Build the logger, without the deprecation notices of MMEngine to itself."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(lambda record: 'will be deprecated in future' not in record.getMessage())
+        return logger
 
     @property
     def bare_model(self) -> nn.Module:
@@ -80,6 +96,15 @@ class ReIDRunner(Runner):
             )
         return super().wrap_model(model_wrapper_cfg, model)
 
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Register the default hooks, without those that a config sets to None."""
+        hooks = {
+            name: hook
+            for name, hook in (hooks or {}).items()
+            if hook is not None or name in _STOCK_HOOKS
+        }
+        super().register_default_hooks(hooks)
+
     def load_checkpoint(
         self,
         filename: str,
@@ -115,17 +140,23 @@ class ReIDRunner(Runner):
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
 
-    def save_checkpoint(self, out_dir: str, filename: str, **kwargs: Any) -> None:
+    def save_checkpoint(
+        self,
+        out_dir: str,
+        filename: str,
+        file_client_args: dict | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Write a checkpoint under a temporary name, then rename it.
 
         Args:
             out_dir: Directory, on a local file system.
             filename: Name of the file.
+            file_client_args: Kept for MMEngine's interface; must be None.
             **kwargs: See :meth:`mmengine.runner.Runner.save_checkpoint`.
         """
-        kwargs.pop('file_client_args', None)
         partial = Path(out_dir) / f'{filename}.partial'
-        super().save_checkpoint(out_dir, partial.name, **kwargs)
+        super().save_checkpoint(out_dir, partial.name, file_client_args, **kwargs)
         if self.rank == 0:
             os.replace(partial, Path(out_dir) / filename)
 

@@ -29,7 +29,7 @@ class PlainCheckpointHook(Hook):
         hub['resumed_keys'] = {
             key: value for key, value in hub['resumed_keys'].items() if key in hub['runtime_info']
         }
-        for key in set(checkpoint) - {'state_dict', 'optimizer'}:
+        for key in set(checkpoint) - {'state_dict'}:
             checkpoint[key] = plain(checkpoint[key])
 
 
@@ -39,10 +39,10 @@ def plain(value: Any) -> Any:
     Raises:
         TypeError: If a value has no plain form.
     """
+    if isinstance(value, np.generic):  # first, because np.float64 is a float too
+        return value.item()
     if value is None or isinstance(value, bool | int | float | str | Tensor):
         return value
-    if isinstance(value, np.generic):
-        return value.item()
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, Mapping):

@@ -1,0 +1,225 @@
+"""From nothing to a trained and tested two-stage model, on a laptop.
+
+Makes the walkers (rendered people with exact skeletons), trains the image-only
+baseline, stage 1 and stage 2 on them and tests all on identities not seen in
+training, through the public tools only. Needs no GPU and downloads nothing.
+
+    python demo/quickstart.py --out quickstart
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from csipreid.evaluation.feature_file import read_features
+from csipreid.evaluation.protocol import get_protocol
+from csipreid.evaluation.retrieval import evaluate_retrieval
+from csipreid.evaluation.tracklet_set import TrackletSet
+from csipreid.visualization.curves import draw_curves
+from csipreid.visualization.ranking_sheet import RankedTracklet, draw_ranking
+
+ROOT = Path(__file__).resolve().parents[1]
+PROTOCOL = 'mars_official'  # as in the configs
+NUM_CHANCE_DRAWS = 20
+NUM_SHOWN_QUERIES = 8
+NUM_SHOWN_RANKS = 6
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--out', type=Path, default=Path('quickstart'), help='folder for all')
+    parser.add_argument('--seed', type=int, default=0, help='seed of data and training')
+    return parser.parse_args()
+
+
+class Quickstart:
+    """The steps, each a command a user could type.
+
+    Args:
+        out: Folder for data, logs, checkpoints and results.
+        seed: Seed of the data and of the trainings.
+    """
+
+    def __init__(self, out: Path, seed: int) -> None:
+        self.out = out
+        self.seed = seed
+        self.data = out / 'walkers'
+        out.mkdir(parents=True, exist_ok=True)
+
+    def run(self, title: str, *arguments: str | Path) -> None:
+        """Run one command; its output goes to a log file named after its title."""
+        log = self.out / 'logs' / f'{title.replace(" ", "_")}.log'
+        log.parent.mkdir(exist_ok=True)
+        start = time.perf_counter()
+        print(f'{title:<28}', end='', flush=True)
+        command = [sys.executable, *map(str, arguments)]
+        with log.open('w', encoding='utf-8') as file:
+            code = subprocess.call(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+        if code:
+            tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-15:])
+            sys.exit(f'failed:\n{tail}\nThe whole output is in {log}')
+        print(f'{time.perf_counter() - start:6.0f} s')
+
+    def make_data(self) -> None:
+        """Render the walkers."""
+        tool = 'tools/dataset_converters/make_walkers.py'
+        self.run('make the walkers', tool, '--out', self.data, '--seed', str(self.seed))
+
+    def train(self, title: str, config: str, pretrained: Path | None = None) -> Path:
+        """Train a config and return its last checkpoint."""
+        work_dir = self.out / Path(config).stem
+        # fmt: off
+        options = [
+            '--data-root', self.data, '--work-dir', work_dir, '--seed', str(self.seed),
+            '--no-validate',
+        ]
+        # fmt: on
+        if pretrained is not None:
+            options += ['--pretrained', pretrained]
+        self.run(title, 'tools/train.py', config, *options)
+        return Path((work_dir / 'last_checkpoint').read_text(encoding='utf-8').strip())
+
+    def test(self, title: str, config: str, checkpoint: Path | None, dump: bool = True) -> dict:
+        """Test a checkpoint and return its measures; features go to ``<config>.npz``."""
+        name = Path(config).stem
+        result = self.out / 'tests' / f'{name}.json'
+        # fmt: off
+        options = [
+            '--data-root', self.data, '--work-dir', self.out / 'tests' / name, '--out', result,
+        ]
+        # fmt: on
+        if dump:
+            options += ['--dump', result.with_suffix('.npz')]
+        self.run(title, 'tools/test.py', config, *([checkpoint] if checkpoint else []), *options)
+        return json.loads(result.read_text(encoding='utf-8'))
+
+
+def row(measures: dict[str, float], prefix: str = 'reid') -> dict[str, float]:
+    """Pick what the table shows, in percent."""
+    return {name: round(measures[f'{prefix}/{name}'], 2) for name in ('mAP', 'rank-1')}
+
+
+def chance(tracklets: TrackletSet) -> dict[str, float]:
+    """Score random embeddings, the mean of some draws, in percent."""
+    generator = np.random.default_rng(0)
+    draws = []
+    for _ in range(NUM_CHANCE_DRAWS):
+        random = TrackletSet(
+            embedding=generator.normal(size=(len(tracklets.pid), 64)).astype(np.float32),
+            pid=tracklets.pid,
+            camid=tracklets.camid,
+            is_query=tracklets.is_query,
+        )
+        draws.append(evaluate_retrieval(random, get_protocol(PROTOCOL)).measures((1,)))
+    return {name: round(float(np.mean([d[name] for d in draws])), 2) for name in ('mAP', 'rank-1')}
+
+
+def draw_rankings(feature_file: Path, path: Path) -> None:
+    """Draw some queries, from the worst to the best ranked, with what was found for them."""
+    features = read_features(feature_file)
+    tracklets, paths = features.tracklets, features.frame_paths
+    if paths is None:
+        raise ValueError(f'{feature_file} names no frames')
+    retrieval = evaluate_retrieval(tracklets, get_protocol(PROTOCOL))
+    precision = retrieval.average_precisions()
+    by_precision = np.argsort(precision, kind='stable')
+    shown = by_precision[np.linspace(0, len(by_precision) - 1, NUM_SHOWN_QUERIES).astype(int)]
+    embedding = tracklets.embedding / np.linalg.norm(tracklets.embedding, axis=1, keepdims=True)
+
+    def tracklet(index: int, verdict: str, note: str) -> RankedTracklet:
+        frames = [cv2.cvtColor(cv2.imread(p), cv2.COLOR_BGR2RGB) for p in paths[index]]
+        caption = f'{note}id {tracklets.pid[index]} cam {tracklets.camid[index] + 1}'
+        return RankedTracklet(frames, verdict, caption)  # type: ignore[arg-type]
+
+    rows = []
+    for position in shown:
+        query = int(retrieval.query_rows[position])
+        items = [tracklet(query, 'query', f'AP {100 * precision[position]:.0f}: ')]
+        order = np.argsort(-(embedding @ embedding[query]), kind='stable')
+        for index in order[np.isin(order, retrieval.gallery_rows)]:
+            same = tracklets.pid[index] == tracklets.pid[query]
+            if same and tracklets.camid[index] == tracklets.camid[query]:
+                continue  # the protocol leaves these out
+            items.append(tracklet(int(index), 'right' if same else 'wrong', ''))
+            if len(items) > NUM_SHOWN_RANKS:
+                break
+        rows.append(items)
+    cv2.imwrite(str(path), cv2.cvtColor(draw_ranking(rows), cv2.COLOR_RGB2BGR))
+
+
+def draw_losses(work_dirs: dict[str, Path], path: Path) -> None:
+    """Draw the training loss of each run."""
+    panels: dict[str, dict] = {}
+    for title, work_dir in work_dirs.items():
+        log = sorted(work_dir.glob('*/vis_data/scalars.json'))[-1]
+        lines = [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()]
+        lines = [line for line in lines if 'loss' in line]
+        panels[title] = {
+            name.removeprefix('loss_'): (
+                [line['step'] for line in lines],
+                [line[name] for line in lines],
+            )
+            for name in lines[0]
+            if name.startswith('loss')
+        }
+    image = draw_curves(panels, x_label='iteration', y_label='training loss')
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+
+
+def main() -> None:
+    """Run all steps, print the table and write results and pictures."""
+    args = parse_args()
+    start = time.perf_counter()
+    steps = Quickstart(args.out.resolve(), args.seed)
+    baseline, histogram = 'configs/baselines/image_only_walkers.py', None
+    histogram = 'configs/baselines/colour_histogram_walkers.py'
+    stage1, stage2 = 'configs/csip/stage1_walkers.py', 'configs/csip/stage2_walkers.py'
+
+    steps.make_data()
+    rows = {'colour_histogram': row(steps.test('test colour histogram', histogram, None))}
+    tower = steps.train('train image-only baseline', baseline)
+    rows['image_only'] = row(steps.test('test image-only baseline', baseline, tower))
+    aligned = steps.train('train stage 1', stage1, tower)
+    cross_modal = row(steps.test('test stage 1', stage1, aligned, dump=False), 'cross_modal')
+    final = steps.train('train stage 2', stage2, aligned)
+    rows['csip'] = row(steps.test('test stage 2', stage2, final))
+
+    features = steps.out / 'tests' / 'stage2_walkers.npz'
+    rows = {'chance': chance(read_features(features).tracklets), **rows}
+    draw_rankings(features, steps.out / 'ranking.png')
+    draw_losses(
+        {
+            'image only': steps.out / Path(baseline).stem,
+            'stage 1': steps.out / Path(stage1).stem,
+            'stage 2': steps.out / Path(stage2).stem,
+        },
+        steps.out / 'curves.png',
+    )
+    seconds = round(time.perf_counter() - start, 1)
+    results = dict(rows=rows, stage1_cross_modal=cross_modal, seconds=seconds)
+    partial = steps.out / 'results.json.partial'
+    partial.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+    os.replace(partial, steps.out / 'results.json')
+
+    print(f'\n{"":<20}{"mAP":>8}{"rank-1":>8}   percent, {PROTOCOL} protocol')
+    for name, measures in rows.items():
+        print(f'{name:<20}{measures["mAP"]:8.1f}{measures["rank-1"]:8.1f}')
+    print(
+        f'stage 1, skeleton to image: mAP {cross_modal["mAP"]:.1f}, '
+        f'rank-1 {cross_modal["rank-1"]:.1f}\n'
+        f'{seconds:.0f} s in all; see results.json, ranking.png and curves.png in {args.out}'
+    )
+
+
+if __name__ == '__main__':
+    main()
