@@ -72,7 +72,6 @@ def fill_card(
     protocol: Protocol,
     query_rows: np.ndarray,
     gallery_rows: np.ndarray,
-    test_mode: str | None = None,
 ) -> EvaluationCard:
     """Count what will be scored and why the rest will not.
 
@@ -81,7 +80,6 @@ def fill_card(
         protocol: Rules of the evaluation.
         query_rows: Rows that query, int64, (Q,).
         gallery_rows: Rows that are ranked, int64, (G,).
-        test_mode: How clips stood for tracklets.
 
     Raises:
         ValueError: If there is a single camera or no query has a match.
@@ -117,7 +115,6 @@ def fill_card(
         junk=offered - len(gallery_rows),
         distractors=int(np.count_nonzero(distractors)),
         cameras=len(used),
-        test_mode=test_mode,
     )
     if card.valid_queries == 0:
         raise ValueError(

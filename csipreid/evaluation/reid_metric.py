@@ -7,6 +7,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from csipreid.evaluation.protocol import get_protocol
+from csipreid.evaluation.re_ranking import check_options
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.tracklet_set import TrackletSet, stack_tracklets
 from csipreid.registry import METRICS
@@ -25,6 +26,7 @@ class ReIDMetric(BaseMetric):
             to change; see :class:`csipreid.evaluation.protocol.Protocol`. The
             default ranks the queries against one another too.
         ranks: Ranks of the CMC curve to report.
+        rerank: (k1, k2, lambda) of k-reciprocal re-ranking; None for none.
         test_mode: How clips stand for tracklets, for the log.
         **kwargs: Passed to :class:`mmengine.evaluator.BaseMetric`.
     """
@@ -35,12 +37,14 @@ class ReIDMetric(BaseMetric):
         self,
         protocol: str | dict[str, Any] = 'tfclip',
         ranks: Sequence[int] = (1, 5, 10, 20),
+        rerank: Sequence[float] | None = None,
         test_mode: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.protocol = get_protocol(protocol)
         self.ranks = tuple(ranks)
+        self.rerank = None if rerank is None else check_options(rerank)
         self.test_mode = test_mode
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -68,7 +72,7 @@ class ReIDMetric(BaseMetric):
             ValueError: If the evaluation could not mean anything.
         """
         retrieval = evaluate_retrieval(
-            stack_results(results), self.protocol, test_mode=self.test_mode
+            stack_results(results), self.protocol, rerank=self.rerank, test_mode=self.test_mode
         )
         MMLogger.get_current_instance().info(str(retrieval.card))
         return retrieval.measures(self.ranks)

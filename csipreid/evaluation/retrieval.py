@@ -1,7 +1,7 @@
 """Retrieval of query tracklets from a gallery: embeddings in, measures and card out."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from csipreid.evaluation.ranking import (
     mean_inverse_negative_penalty,
     place_matches,
 )
+from csipreid.evaluation.re_ranking import check_options, re_ranked_blocks
+from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
-# Gallery rows that are converted to float32 and multiplied at a time.
-_GALLERY_BLOCK = 1 << 16
-# Bytes that ranking holds for each distance: itself, its sorted copy, two masks.
-_BYTES_PER_DISTANCE = 12
+# Rows that are checked for NaN at a time.
+_CHECKED_ROWS = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,12 @@ def evaluate_retrieval(
     tracklets: TrackletSet,
     protocol: Protocol,
     *,
+    rerank: tuple[int, int, float] | None = None,
     test_mode: str | None = None,
     max_bytes: int = 256 << 20,
+    device: str | None = None,
 ) -> Retrieval:
-    """Rank the gallery of each query by the cosine of the embeddings.
+    """Rank the gallery of each query by the cosine of the embeddings, or re-ranked.
 
     The gallery keeps the order of the rows, which decides ties; with the
     queries in the gallery these stand where they stand in the set.
@@ -69,9 +71,13 @@ def evaluate_retrieval(
     Args:
         tracklets: Queries and gallery.
         protocol: Rules of the evaluation.
+        rerank: (k1, k2, lambda) of k-reciprocal re-ranking; None for none.
         test_mode: How clips stood for tracklets, for the card.
         max_bytes: Memory for the distances of a block of queries. The
-            embeddings come on top of it, in float32 at most 65,536 at a time.
+            embeddings come on top of it, in float32 at most 65,536 at a time,
+            or all of them for re-ranking.
+        device: Torch device on which re-ranking compares all pairs; None for
+            NumPy on the CPU.
 
     Raises:
         ValueError: If the evaluation could not mean anything: no query, no
@@ -80,13 +86,15 @@ def evaluate_retrieval(
     """
     query_rows, gallery_rows = split_rows(tracklets, protocol)
     check_embeddings(tracklets)
-    card = fill_card(tracklets, protocol, query_rows, gallery_rows, test_mode)
+    card = fill_card(tracklets, protocol, query_rows, gallery_rows)
+    card = replace(card, test_mode=test_mode, rerank=rerank and check_options(rerank))
+    blocks = _distance_blocks(
+        tracklets.embedding, query_rows, gallery_rows, card.rerank, max_bytes, device
+    )
     matches = join_ranks(
         [
-            _place(tracklets, protocol, query_rows[rows], gallery_rows, block)
-            for rows, block in similarity_blocks(
-                tracklets.embedding, query_rows, gallery_rows, max_bytes
-            )
+            _place(tracklets, protocol, query_rows[rows], gallery_rows, distances)
+            for rows, distances in blocks
         ]
     )
     return Retrieval(card, matches, query_rows, gallery_rows)
@@ -123,8 +131,8 @@ def check_embeddings(tracklets: TrackletSet) -> None:
     """
     finite = np.concatenate(
         [
-            np.isfinite(tracklets.embedding[start : start + _GALLERY_BLOCK]).all(axis=1)
-            for start in range(0, len(tracklets.embedding), _GALLERY_BLOCK)
+            np.isfinite(tracklets.embedding[start : start + _CHECKED_ROWS]).all(axis=1)
+            for start in range(0, len(tracklets.embedding), _CHECKED_ROWS)
         ]
     )
     if not finite.all():
@@ -139,33 +147,23 @@ def check_embeddings(tracklets: TrackletSet) -> None:
         )
 
 
-def similarity_blocks(
-    embedding: np.ndarray, query_rows: np.ndarray, gallery_rows: np.ndarray, max_bytes: int
+def _distance_blocks(
+    embedding: np.ndarray,
+    query_rows: np.ndarray,
+    gallery_rows: np.ndarray,
+    rerank: tuple[int, int, float] | None,
+    max_bytes: int,
+    device: str | None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield cosines of blocks of queries with the whole gallery.
-
-    Args:
-        embedding: Float, any precision, shape (N, D).
-        query_rows: Rows that query, int64, (Q,).
-        gallery_rows: Rows that are ranked, int64, (G,).
-        max_bytes: Memory for a block and what ranking makes of it.
-
-    Yields:
-        Which queries, and their cosines in [-1, 1], float32, (C, G).
-    """
-    step = max(1, max_bytes // (_BYTES_PER_DISTANCE * len(gallery_rows)))
-    fits = len(gallery_rows) <= _GALLERY_BLOCK
-    resident = _unit(embedding[gallery_rows]) if fits else None
-    for start in range(0, len(query_rows), step):
-        queries = _unit(embedding[query_rows[start : start + step]])
-        if resident is not None:
-            block = queries @ resident.T
-        else:
-            block = np.empty((len(queries), len(gallery_rows)), np.float32)
-            for first in range(0, len(gallery_rows), _GALLERY_BLOCK):
-                columns = slice(first, first + _GALLERY_BLOCK)
-                np.matmul(queries, _unit(embedding[gallery_rows[columns]]).T, out=block[:, columns])
-        yield slice(start, start + len(queries)), block
+    """Yield blocks of queries and numbers that grow with distance, float32, (C, G)."""
+    if rerank is not None:
+        yield from re_ranked_blocks(
+            embedding, query_rows, gallery_rows, rerank, max_bytes=max_bytes, device=device
+        )
+        return
+    for rows, cosines in similarity_blocks(embedding, query_rows, gallery_rows, max_bytes):
+        # Not 1 - cosine: that would round away differences between small cosines.
+        yield rows, np.negative(cosines, out=cosines)
 
 
 def _place(
@@ -173,20 +171,12 @@ def _place(
     protocol: Protocol,
     query_rows: np.ndarray,
     gallery_rows: np.ndarray,
-    similarities: np.ndarray,
+    distances: np.ndarray,
 ) -> MatchRanks:
-    """Place the matches of a block of queries, most similar first."""
+    """Place the matches of a block of queries, nearest first."""
     same_pid = tracklets.pid[query_rows, None] == tracklets.pid[gallery_rows]  # (C, G)
-    distances = np.negative(similarities, out=similarities)
     if protocol.same_camera == 'keep':
         return place_matches(distances, same_pid, None)
     same_camera = tracklets.camid[query_rows, None] == tracklets.camid[gallery_rows]
     left_out = same_pid & same_camera
     return place_matches(distances, same_pid & ~same_camera, left_out)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    """Scale the rows to unit length in float32; zero rows stay zero."""
-    vectors = np.asarray(vectors, np.float32)
-    norms = np.sqrt(np.einsum('nd,nd->n', vectors, vectors))[:, None]
-    return vectors / np.maximum(norms, 1e-12)

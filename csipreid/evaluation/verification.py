@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.retrieval import similarity_blocks, split_rows
+from csipreid.evaluation.retrieval import split_rows
+from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 

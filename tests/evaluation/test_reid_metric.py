@@ -86,3 +86,18 @@ def test_nan_embeddings_are_counted():
 def test_unknown_protocol_is_named():
     with pytest.raises(ValueError, match="unknown protocol 'mars'"):
         evaluate([], protocol='mars')
+
+
+def test_re_ranking_moves_a_mutual_neighbour_up():
+    # 0 degrees asks. 9 (wrong) lies nearest, but among its own kin at 10 to 12.
+    right = [sample('gallery', -angle, 1, 2) for angle in (10, 11, 12)]
+    wrong = [sample('gallery', 9, 2, 2), *(sample('gallery', a, 2, 3) for a in (10, 10.5, 11))]
+    query = [sample('query', 0, 1, 1), sample('query', -13, 1, 3)]
+    plain = evaluate([*query, *right, *wrong])
+    ranked = evaluate([*query, *right, *wrong], rerank=(3, 2, 0.0))
+    assert ranked['reid/mAP'] > plain['reid/mAP']
+
+
+def test_wrong_re_ranking_is_found_at_build():
+    with pytest.raises(ValueError, match='three numbers'):
+        METRICS.build(dict(type='ReIDMetric', rerank=(20, 6)))

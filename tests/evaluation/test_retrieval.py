@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from csipreid.evaluation import retrieval
+from csipreid.evaluation import similarity
 from csipreid.evaluation.protocol import get_protocol
 from csipreid.evaluation.ranking import rank_matches
-from csipreid.evaluation.retrieval import evaluate_retrieval, similarity_blocks
+from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 RNG = np.random.default_rng(0)
@@ -102,7 +102,7 @@ def test_neither_memory_nor_gallery_blocks_change_the_measures(monkeypatch, bloc
         np.arange(60) < 20,
     )
     whole = evaluate_retrieval(data, get_protocol('tfclip')).measures()
-    monkeypatch.setattr(retrieval, '_GALLERY_BLOCK', block)
+    monkeypatch.setattr(similarity, '_GALLERY_BLOCK', block)
     chunked = evaluate_retrieval(data, get_protocol('tfclip'), max_bytes=1).measures()
     assert chunked == pytest.approx(whole, abs=1e-6)
 
@@ -117,13 +117,6 @@ def test_half_precision_on_disk_is_scored_like_float32(tmp_path):
         evaluate_retrieval(half, protocol).measures()
         == evaluate_retrieval(data, protocol).measures()
     )
-
-
-def test_blocks_hold_cosines():
-    embedding = np.array([[3, 0], [0, 2], [1, 1], [0, 0]], np.float16)
-    blocks = list(similarity_blocks(embedding, np.array([0, 2]), np.array([1, 2, 3]), 1))
-    assert [rows for rows, _ in blocks] == [slice(0, 1), slice(1, 2)]
-    assert blocks[0][1] == pytest.approx(np.array([[0, np.sqrt(0.5), 0]]))
 
 
 def test_infinite_embeddings_are_counted_and_located():
