@@ -163,8 +163,8 @@ def _decode(path: str) -> np.ndarray:
     """Decode an image file, uint8, RGB, (H, W, 3)."""
     with open(path, 'rb') as file:  # not cv2.imread: it fails on some Windows paths
         content = file.read()
-    # OpenCV 4 fills what a truncated JPEG lacks with grey and says nothing.
-    truncated = content.startswith(_JPEG_START) and _JPEG_END not in content
+    # OpenCV 4.8 fills what a truncated JPEG lacks with grey and says nothing.
+    truncated = content.startswith(_JPEG_START) and content.rfind(_JPEG_END) < 0
     image = None
     if content and not truncated:
         with contextlib.suppress(cv2.error):

@@ -72,7 +72,7 @@ def longest_epoch(groups, num_ids):
 COUNTS = [9, 2, 4, 1, 30, 7, 8, 5, 6, 3]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, database=None)
 @given(
     counts=st.lists(st.integers(1, 9), min_size=2, max_size=5),
     num_instances=st.integers(1, 3),
@@ -86,7 +86,7 @@ def test_epoch_is_as_long_as_possible(counts, num_instances, ids_per_batch):
     assert len(sampler) == expected * ids_per_batch * num_instances
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(
     counts=st.lists(st.integers(1, 40), min_size=4, max_size=20),
     num_instances=st.integers(1, 4),
@@ -98,7 +98,7 @@ def test_length_is_exact(counts, num_instances, ids_per_batch, seed):
     assert len(list(sampler)) == len(sampler)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, database=None)
 @given(
     counts=st.lists(st.integers(1, 40), min_size=4, max_size=20),
     num_instances=st.integers(1, 4),
