@@ -50,6 +50,21 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     return checkpoint
 
 
+def data_sizes(checkpoint: Mapping[str, Any], source: str) -> dict[str, int]:
+    """Return ``num_ids`` and ``num_cams`` of the data a checkpoint was trained on.
+
+    Raises:
+        ValueError: If the checkpoint does not say.
+    """
+    meta = (checkpoint.get('meta') or {}).get('dataset_meta') or {}
+    if not {'num_ids', 'num_cams'} <= set(meta):
+        raise ValueError(
+            f'checkpoint {source} does not say how many identities and cameras it was trained '
+            'on (meta.dataset_meta); is it a checkpoint of this toolbox?'
+        )
+    return {name: meta[name] for name in ('num_ids', 'num_cams')}
+
+
 def select_part(state: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     """Return the entries below ``part.`` without that prefix.
 

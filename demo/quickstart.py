@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 
 from csipreid.evaluation.feature_file import read_features
@@ -79,7 +80,7 @@ class Quickstart:
         """Train a config and return its last checkpoint."""
         work_dir = self.out / Path(config).stem
         # fmt: off
-        options = [
+        options: list[str | Path] = [
             '--data-root', self.data, '--work-dir', work_dir, '--seed', str(self.seed),
             '--no-validate',
         ]
@@ -94,7 +95,7 @@ class Quickstart:
         name = Path(config).stem
         result = self.out / 'tests' / f'{name}.json'
         # fmt: off
-        options = [
+        options: list[str | Path] = [
             '--data-root', self.data, '--work-dir', self.out / 'tests' / name, '--out', result,
         ]
         # fmt: on
@@ -137,7 +138,7 @@ def draw_rankings(feature_file: Path, path: Path) -> None:
     embedding = tracklets.embedding / np.linalg.norm(tracklets.embedding, axis=1, keepdims=True)
 
     def tracklet(index: int, verdict: str, note: str) -> RankedTracklet:
-        frames = [cv2.cvtColor(cv2.imread(p), cv2.COLOR_BGR2RGB) for p in paths[index]]
+        frames = [mmcv.imread(p, channel_order='rgb') for p in paths[index]]
         caption = f'{note}id {tracklets.pid[index]} cam {tracklets.camid[index] + 1}'
         return RankedTracklet(frames, verdict, caption)  # type: ignore[arg-type]
 

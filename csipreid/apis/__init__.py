@@ -1,1 +1,5 @@
-"""Filled below."""
+"""Use of trained models from Python."""
+
+from csipreid.apis.inferencer import VideoReIDInferencer
+
+__all__ = ['VideoReIDInferencer']

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
 
-from csipreid.checkpoint import fill_module, read_checkpoint
+from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint
 from csipreid.registry import MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
@@ -45,6 +45,10 @@ class ReIDRunner(Runner):
       without running code from them. One that does not fit is an error.
     - Distributed runs without a GPU use gloo.
     """
+
+    # Configs until they are built.
+    _train_dataloader: Any
+    _val_dataloader: Any
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -174,13 +178,7 @@ class ReIDRunner(Runner):
             return self._train_dataloader.dataset.metainfo
         if self._load_from is None:
             raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
-        meta = read_checkpoint(self._load_from).get('meta', {}).get('dataset_meta', {})
-        if not all(name in meta for name in _SIZES):
-            raise ValueError(
-                f'checkpoint {self._load_from} does not say how many identities and cameras it '
-                'was trained on (meta.dataset_meta); is it a checkpoint of this toolbox?'
-            )
-        return meta
+        return data_sizes(read_checkpoint(self._load_from), self._load_from)
 
     def _compare_sizes(self, checkpoint: dict, filename: str) -> None:
         """Refuse to train on from a checkpoint of other identities or cameras."""

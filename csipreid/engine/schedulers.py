@@ -54,7 +54,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: Any,
+        optimizer: Any,
         total: int,
         warmup: int = 0,
         epoch_length: int,
@@ -62,7 +62,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     ) -> 'WarmupCosineLR':
         """Build the schedule per iteration from lengths in epochs."""
         kwargs['by_epoch'] = False
-        return cls(*args, total=total * epoch_length, warmup=warmup * epoch_length, **kwargs)
+        return cls(optimizer, total * epoch_length, warmup * epoch_length, **kwargs)
 
     def _get_value(self) -> list[float]:
         """Return the rates of the coming epoch, in closed form."""
