@@ -55,9 +55,10 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     def build_iter_from_epoch(
         cls,
         optimizer: Any,
+        *,
         total: int,
-        warmup: int = 0,
         epoch_length: int,
+        warmup: int = 0,
         **kwargs: Any,
     ) -> 'WarmupCosineLR':
         """Build the schedule per iteration from lengths in epochs."""

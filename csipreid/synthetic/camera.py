@@ -1,6 +1,6 @@
 """Surveillance cameras: where they hang, what they see and how they colour it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -59,6 +59,20 @@ class Camera:
         return points[..., :2] / depth * self.focal + [columns / 2, rows / 2]
 
 
+def at_another_hour(camera: Camera, rng: np.random.Generator) -> Camera:
+    """Change the light: where the sun stands and how much of it comes through.
+
+    Args:
+        camera: The camera.
+        rng: Source of randomness.
+
+    Returns:
+        The same camera under another light.
+    """
+    ambient = float(np.clip(camera.ambient + rng.normal(0, 0.12), 0.4, 0.9))
+    return replace(camera, sun=_draw_sun(rng), ambient=ambient)
+
+
 def draw_cameras(rng: np.random.Generator, count: int) -> list[Camera]:
     """Draw cameras that differ in view and in colour.
 
@@ -80,26 +94,29 @@ def draw_cameras(rng: np.random.Generator, count: int) -> list[Camera]:
 def _draw_camera(rng: np.random.Generator, heading: float) -> Camera:
     """Draw one camera for a walking direction."""
     distance = float(rng.uniform(6.0, 10.0))
-    azimuth = rng.uniform(0, 2 * np.pi)
-    elevation = rng.uniform(0.5, 1.2)
-    sun = (
-        float(np.cos(elevation) * np.cos(azimuth)),
-        float(np.cos(elevation) * np.sin(azimuth)),
-        float(np.sin(elevation)),
-    )
-    gains = rng.uniform(0.78, 1.18, size=3)
+    gains = rng.uniform(0.92, 1.08, size=3)
     return Camera(
         height=float(rng.uniform(2.0, 4.5)),
         distance=distance,
         focal=float(rng.uniform(105, 150) * distance),
         image_size=(720, 1280),
         heading=heading,
-        sun=sun,
+        sun=_draw_sun(rng),
         ambient=float(rng.uniform(0.45, 0.75)),
         gains=(float(gains[0]), float(gains[1]), float(gains[2])),
-        gamma=float(rng.uniform(0.75, 1.35)),
-        contrast=float(rng.uniform(0.70, 1.10)),
+        gamma=float(rng.uniform(0.88, 1.15)),
+        contrast=float(rng.uniform(0.85, 1.10)),
         blur=float(rng.uniform(0.2, 0.8)),
-        noise=float(rng.uniform(2.0, 7.0)),
+        noise=float(rng.uniform(2.0, 5.0)),
         quality=int(rng.integers(70, 93)),
+    )
+
+
+def _draw_sun(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Draw the direction to a sun that stands neither low nor overhead."""
+    azimuth, elevation = rng.uniform(0, 2 * np.pi), rng.uniform(0.5, 1.2)
+    return (
+        float(np.cos(elevation) * np.cos(azimuth)),
+        float(np.cos(elevation) * np.sin(azimuth)),
+        float(np.sin(elevation)),
     )

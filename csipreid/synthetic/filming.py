@@ -58,9 +58,8 @@ def plan_shot(
     walker = vary(walker, rng)
     time = np.arange(num_frames) / FRAME_RATE
     motion = walk(walker.body, walker.gait, rng.uniform() + walker.gait.cadence * time)
-    turn = np.pi if rng.uniform() < 0.25 else 0.0
-    heading = camera.heading + turn + rng.normal(0, 0.15)
-    middle = np.array([rng.uniform(-1.0, 1.0), camera.distance + rng.uniform(-0.8, 0.8)])
+    heading = camera.heading + rng.choice([0.0, np.pi]) + rng.normal(0, 0.3)
+    middle = np.array([rng.uniform(-3.5, 3.5), camera.distance + rng.uniform(-1.0, 1.0)])
     place = _placement(walker, motion, heading, middle, num_frames)
     person = dress(walker, motion).moved(place)
     path = place(np.zeros((num_frames, 1, 3)))[:, 0, :2]  # (T, 2)
@@ -126,17 +125,18 @@ def _obstacles(camera: Camera, rng: np.random.Generator, path: np.ndarray) -> li
     moment = path[rng.integers(num_frames // 4, num_frames - num_frames // 4)]
     kind = rng.uniform()
     colour = rng.integers(50, 190) + rng.integers(-25, 26, size=3)
-    if kind < 0.18:  # pole
-        x, y = moment * rng.uniform(0.60, 0.85)
+    nearest = path[:, 1].min()
+    if kind < 0.18 and _crossing(path) > 0.15:  # pole, on the line of sight and clear of the path
+        x, y = moment * min(rng.uniform(0.60, 0.85), (nearest - 0.4) / moment[1])
         half = rng.uniform(0.04, 0.09)
         pole = box((x - half, y - half, 0.0), (x + half, y + half, 5.0), colour, 12)
         return [still(pole, num_frames)]
-    if kind < 0.34:  # box
-        x, y = moment - [0.0, rng.uniform(0.5, 1.2)]
+    if 0.18 <= kind < 0.34:  # box
+        x, y = moment[0] + rng.normal(0, 0.3), nearest - rng.uniform(0.5, 1.0)
         half = rng.uniform(0.2, 0.45)
         low, high = (x - half, y - 0.2, 0.0), (x + half, y + 0.2, rng.uniform(0.4, 0.9))
         return [still(box(low, high, colour, 3), num_frames)]
-    if kind < 0.52:  # another person, before or behind
+    if 0.34 <= kind < 0.52:  # another person, before or behind
         other = draw_walkers(rng, 1, group_size=1)[0]
         cycles = rng.uniform() + other.gait.cadence * np.arange(num_frames) / FRAME_RATE
         motion = walk(other.body, other.gait, cycles)
@@ -148,10 +148,15 @@ def _obstacles(camera: Camera, rng: np.random.Generator, path: np.ndarray) -> li
     return []
 
 
+def _crossing(path: np.ndarray) -> float:
+    """Angle by which a path (T, 2) moves across the view, in radians."""
+    return float(np.ptp(np.arctan2(path[:, 0], path[:, 1])))
+
+
 def _boxes(pixels: np.ndarray, rng: np.random.Generator, misplaced: float) -> np.ndarray:
     """Cut loosely and unsteadily around the points of a person, (T, 4)."""
     low, high = pixels.min(axis=1), pixels.max(axis=1)  # (T, 2)
-    tall = (high - low)[:, 1]
+    wide, tall = (high - low).T
     centre = (low + high) / 2
     wander = np.zeros((len(pixels), 4))
     state = rng.normal(size=4)
@@ -160,7 +165,9 @@ def _boxes(pixels: np.ndarray, rng: np.random.Generator, misplaced: float) -> np
         row[:] = state
     loose = 1 + rng.uniform(0.04, 0.16) + 0.015 * wander[:, 0]
     height = tall * loose
-    width = height * (0.5 * rng.uniform(0.92, 1.15) + 0.010 * wander[:, 1])
+    # As wide as the stride asks for, but within what a detector of people returns.
+    shape = np.clip(1.12 * np.quantile(wide / tall, 0.9), 0.38, 0.54) * rng.uniform(0.95, 1.1)
+    width = height * (shape + 0.010 * wander[:, 1])
     offset = rng.normal(0, 0.01, size=2) + 0.012 * wander[:, 2:]
     if misplaced:
         angle = rng.uniform(0, 2 * np.pi)

@@ -11,7 +11,7 @@ from csipreid.synthetic.people import Walker
 
 _INDEX = {name: index for index, name in enumerate(get_layout('h36m').joints)}
 _LIMB_SECTORS = 8
-_TRUNK_SECTORS = 12
+_TRUNK_SECTORS = 16
 
 
 def dress(walker: Walker, motion: Motion) -> Faces:
@@ -231,7 +231,7 @@ def _drape(body: Body, outfit: Outfit, place: dict[str, np.ndarray]) -> Faces:
     top = place['pelvis'] + 0.3 * (place['spine'] - place['pelvis'])
     knees = (place['left_knee'] + place['right_knee']) / 2
     gap = np.linalg.norm(place['left_knee'] - place['right_knee'], axis=-1)
-    half = body.hip + 0.050 * body.height * body.girth
+    half = body.hip + 0.058 * body.height * body.girth
     colour = outfit.top if outfit.drape == 'coat' else outfit.bottom
     steps = np.array([0.0, 0.3, 0.65, 1.0])
     spread = 0.35 * gap[:, None] * steps  # (T, R)
@@ -239,7 +239,7 @@ def _drape(body: Body, outfit: Outfit, place: dict[str, np.ndarray]) -> Faces:
         centres=_along(knees, top, 1 - steps)[:, ::-1],
         lateral=hips[:, None],
         widths=(half * np.array([1.0, 1.05, 1.1, 1.15]) + 0.1 * spread)[:, ::-1],
-        depths=(0.075 * body.height + spread)[:, ::-1],
+        depths=((0.052 + 0.030 * body.girth) * body.height + spread)[:, ::-1],
         albedo=_plain(colour, 3, _TRUNK_SECTORS),
     )
 

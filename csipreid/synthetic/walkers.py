@@ -14,7 +14,7 @@ import numpy as np
 from rich.progress import Progress
 
 from csipreid.synthetic.background import paint_background
-from csipreid.synthetic.camera import Camera, draw_cameras
+from csipreid.synthetic.camera import Camera, at_another_hour, draw_cameras
 from csipreid.synthetic.filming import plan_shot, render_shot
 from csipreid.synthetic.mars_writer import (
     Split,
@@ -27,7 +27,7 @@ from csipreid.synthetic.people import Walker, draw_walkers
 from csipreid.synthetic.staging import staged
 
 META_FILE = 'walkers.json'
-GROUP_SIZE = 4  # identities that share their clothing
+GROUP_SIZE = 3  # identities that share their clothing
 _VERSION = 1  # of the pictures: raise it when equal arguments give other bytes
 _SPLITS: tuple[Split, Split] = ('train', 'test')
 
@@ -173,7 +173,7 @@ def _film_identity(job: _Job) -> list[TrackRecord]:
     for camera, number in _appearances(settings, job.pid):
         rng = _rng(settings, 'tracklet', job.pid + 1, camera, number)
         walker = world.walkers[job.pid] if job.pid > 0 else draw_walkers(rng, 1, group_size=1)[0]
-        view = world.cameras[camera]
+        view = at_another_hour(world.cameras[camera], rng)
         shot = plan_shot(
             walker,
             view,

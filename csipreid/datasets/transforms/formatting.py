@@ -52,4 +52,5 @@ class PackReIDInputs(BaseTransform):
 
 def _tensor(array: np.ndarray, shape: tuple[int, ...]) -> Tensor:
     """Split the first axis of an array into clips and frames, as a tensor."""
+    array = np.ascontiguousarray(array)  # torch takes no mirrored views; else no copy
     return torch.from_numpy(array.reshape(*shape, *array.shape[1:]))

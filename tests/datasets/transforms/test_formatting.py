@@ -38,6 +38,13 @@ def test_frames_are_not_copied():
     assert packed['inputs']['frames'].data_ptr() == results['frames'].ctypes.data
 
 
+def test_a_mirrored_view_can_be_packed():
+    results, _ = pack()
+    mirrored = results['frames'][:, :, ::-1]
+    _, packed = pack(frames=mirrored)
+    assert np.array_equal(packed['inputs']['frames'].numpy(), mirrored.transpose(0, 3, 1, 2))
+
+
 def test_skeletons_and_their_mask_are_packed():
     results, packed = pack()
     assert np.array_equal(packed['inputs']['skeletons'].numpy(), results['skeletons'])
