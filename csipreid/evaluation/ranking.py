@@ -10,9 +10,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-# Elements of a distance block that is ranked at a time: 32 MiB in float32.
-_BLOCK_ELEMENTS = 1 << 23
-
 
 class MatchRanks(NamedTuple):
     """Places of the correct matches of Q queries.
@@ -28,6 +25,19 @@ class MatchRanks(NamedTuple):
     ranks: np.ndarray
     counts: np.ndarray
     columns: np.ndarray
+
+
+class Kin(NamedTuple):
+    """Gallery items of the identity of each of Q queries.
+
+    Attributes:
+        columns: Gallery indices, ascending within a query, queries one after
+            the other, int64, (S,).
+        counts: Number of items of each query, int64, (Q,).
+    """
+
+    columns: np.ndarray
+    counts: np.ndarray
 
 
 def rank_matches(
@@ -71,57 +81,81 @@ def rank_matches(
         )
     if same_camera not in ('drop', 'keep'):
         raise ValueError(f"same_camera must be 'drop' or 'keep', got {same_camera!r}")
-    step = max(1, _BLOCK_ELEMENTS // max(1, expected[1]))
-    parts = []
-    for start in range(0, expected[0], step):
-        rows = slice(start, start + step)
-        block = distances[rows]
-        if not np.isfinite(block).all():
-            raise ValueError(
-                f'distances must be finite, got {np.count_nonzero(~np.isfinite(block))} '
-                f'NaN or infinite ones in rows {start} to {start + len(block) - 1}'
-            )
-        same_pid = query_pids[rows, None] == gallery_pids  # (C, G)
-        if same_camera == 'drop':
-            left_out = same_pid & (query_camids[rows, None] == gallery_camids)
-            parts.append(place_matches(block, same_pid & ~left_out, left_out))
-        else:
-            parts.append(place_matches(block, same_pid, None))
-    return join_ranks(parts)
+    bad = np.flatnonzero(~np.isfinite(distances).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f'distances must be finite, got NaN or infinity in {len(bad)} of {expected[0]} '
+            f'queries, the first in row {bad[0]}'
+        )
+    kin = find_kin(query_pids, gallery_pids)
+    left_out = np.zeros(len(kin.columns), bool)
+    if same_camera == 'drop':
+        left_out = gallery_camids[kin.columns] == np.repeat(query_camids, kin.counts)
+    return place_matches(distances, kin, left_out)
 
 
-def place_matches(
-    distances: np.ndarray, matches: np.ndarray, left_out: np.ndarray | None
-) -> MatchRanks:
+def find_kin(query_pids: np.ndarray, gallery_pids: np.ndarray) -> Kin:
+    """List the gallery items that carry each query's identity.
+
+    Args:
+        query_pids: Person identities of the queries, int, (Q,).
+        gallery_pids: Person identities of the gallery, int, (G,).
+    """
+    order = np.argsort(gallery_pids, kind='stable')
+    ordered = gallery_pids[order]
+    starts = np.searchsorted(ordered, query_pids, side='left')
+    counts = np.searchsorted(ordered, query_pids, side='right') - starts
+    offsets = np.cumsum(counts) - counts
+    places = np.arange(counts.sum()) + np.repeat(starts - offsets, counts)
+    return Kin(order[places], counts)
+
+
+def place_matches(distances: np.ndarray, kin: Kin, left_out: np.ndarray) -> MatchRanks:
     """Count, for each match, the gallery items that rank before it.
 
     Args:
-        distances: Finite distances, any unit, shape (C, G).
-        matches: Where the correct matches are, bool, (C, G).
-        left_out: Which items take no part in the ranking, bool, (C, G), disjoint
-            from ``matches``; None for none.
+        distances: Finite distances, any unit, shape (Q, G).
+        kin: Items of each query's identity; those not left out are its matches.
+        left_out: Which of them take no part in the ranking, bool, (S,).
     """
-    kept = distances.copy() if left_out is None else np.where(left_out, np.inf, distances)
-    kept.sort(axis=1)
-    rows, columns = np.nonzero(matches)
-    counts = np.bincount(rows, minlength=len(distances))
-    values = distances[rows, columns]
-    # Ascending within each row; equal values keep the order of the gallery.
-    order = np.lexsort((columns, values, rows))
-    columns, values = columns[order], values[order]
-    ranks = np.empty(len(rows), np.int64)
-    stops = np.cumsum(counts)
-    for row in np.flatnonzero(counts):
-        places = slice(stops[row] - counts[row], stops[row])
-        before = np.searchsorted(kept[row], values[places], side='left')
-        through = np.searchsorted(kept[row], values[places], side='right')
-        for tied in np.flatnonzero(through - before > 1):
-            ahead = distances[row, : columns[places][tied]] == values[places][tied]
-            if left_out is not None:
-                ahead &= ~left_out[row, : len(ahead)]
-            before[tied] += np.count_nonzero(ahead)
-        ranks[places] = before + 1
-    return MatchRanks(ranks, counts.astype(np.int64), columns)
+    counts = np.zeros(len(distances), np.int64)
+    ranks = np.empty(np.count_nonzero(~left_out), np.int64)
+    columns = np.empty_like(ranks)
+    kin_stops, stop = np.cumsum(kin.counts), 0
+    for query in np.flatnonzero(kin.counts):
+        own = slice(kin_stops[query] - kin.counts[query], kin_stops[query])
+        out = left_out[own]
+        matches = kin.columns[own][~out]
+        places = slice(stop, stop + len(matches))
+        stop = places.stop
+        counts[query] = len(matches)
+        ranks[places], columns[places] = _place_row(
+            distances[query], matches, kin.columns[own][out]
+        )
+    return MatchRanks(ranks, counts, columns)
+
+
+def _place_row(
+    distances: np.ndarray, matches: np.ndarray, dropped: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rank one query's matches; return their ranks, ascending, and columns.
+
+    Only the distances up to the farthest match are sorted, without indices.
+    """
+    values = distances[matches]
+    order = np.argsort(values, kind='stable')  # matches ascend, so ties stay in order
+    values, columns = values[order], matches[order]
+    if not len(values):
+        return columns, columns
+    near = distances[distances <= values[-1]]
+    near.sort()
+    gone = np.sort(distances[dropped])
+    before = np.searchsorted(near, values) - np.searchsorted(gone, values)
+    through = np.searchsorted(near, values, 'right') - np.searchsorted(gone, values, 'right')
+    for tied in np.flatnonzero(through - before > 1):
+        ahead = np.flatnonzero(distances[: columns[tied]] == values[tied])
+        before[tied] += len(ahead) - np.count_nonzero(np.isin(dropped, ahead))
+    return before + 1, columns
 
 
 def join_ranks(parts: list[MatchRanks]) -> MatchRanks:

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from csipreid.evaluation.similarity import unit_rows
+from csipreid.evaluation.similarity import take_unit_rows
 
 # Bytes per pair in a block: cosine or distance, what is made of it, and the ranking.
 _BYTES_PER_PAIR = 20
@@ -107,7 +107,7 @@ def re_ranked_blocks(
     """
     k1, k2, weight = check_options(options)
     rows = np.union1d(query_rows, gallery_rows)
-    unit = unit_rows(embedding[rows])
+    unit = take_unit_rows(embedding, rows)
     queries, gallery = np.searchsorted(rows, query_rows), np.searchsorted(rows, gallery_rows)
 
     near = find_neighbours(unit, max(k1 + 1, k2), max_bytes, device)

@@ -11,6 +11,7 @@ from csipreid.evaluation.ranking import (
     MatchRanks,
     average_precisions,
     cmc,
+    find_kin,
     join_ranks,
     mean_average_precision,
     mean_inverse_negative_penalty,
@@ -21,7 +22,7 @@ from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 # Rows that are checked for NaN at a time.
-_CHECKED_ROWS = 1 << 16
+_CHECKED_ROWS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,10 @@ def check_embeddings(tracklets: TrackletSet) -> None:
     Raises:
         ValueError: With the counts by subset and the first bad row.
     """
-    finite = np.concatenate(
-        [
-            np.isfinite(tracklets.embedding[start : start + _CHECKED_ROWS]).all(axis=1)
-            for start in range(0, len(tracklets.embedding), _CHECKED_ROWS)
-        ]
-    )
+    finite = np.empty(len(tracklets.embedding), bool)
+    for start in range(0, len(finite), _CHECKED_ROWS):
+        rows = slice(start, start + _CHECKED_ROWS)
+        np.isfinite(tracklets.embedding[rows]).all(axis=1, out=finite[rows])
     if not finite.all():
         bad = ~finite
         raise ValueError(
@@ -174,9 +173,9 @@ def _place(
     distances: np.ndarray,
 ) -> MatchRanks:
     """Place the matches of a block of queries, nearest first."""
-    same_pid = tracklets.pid[query_rows, None] == tracklets.pid[gallery_rows]  # (C, G)
-    if protocol.same_camera == 'keep':
-        return place_matches(distances, same_pid, None)
-    same_camera = tracklets.camid[query_rows, None] == tracklets.camid[gallery_rows]
-    left_out = same_pid & same_camera
-    return place_matches(distances, same_pid & ~same_camera, left_out)
+    kin = find_kin(tracklets.pid[query_rows], tracklets.pid[gallery_rows])
+    left_out = np.zeros(len(kin.columns), bool)
+    if protocol.same_camera == 'drop':
+        owner_camids = np.repeat(tracklets.camid[query_rows], kin.counts)
+        left_out = tracklets.camid[gallery_rows][kin.columns] == owner_camids
+    return place_matches(distances, kin, left_out)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from csipreid.evaluation.ranking import mean_average_precision, rank_matches
 from csipreid.evaluation.re_ranking import check_options, find_neighbours, re_ranked_blocks
-from csipreid.evaluation.similarity import unit_rows
+from csipreid.evaluation.similarity import take_unit_rows
 
 PUBLISHED = Path(__file__).parents[1] / 'data' / 'published_evaluation.npz'
 
@@ -20,7 +20,7 @@ def re_rank(embedding, num_queries, options, **kwargs):
 
 def dense_definition(embedding, num_queries, k1, k2, weight):
     """Steps 1 to 6 of the module, row by row over whole matrices, in float64."""
-    unit = unit_rows(embedding)
+    unit = take_unit_rows(embedding, np.arange(len(embedding)))
     size = len(unit)
     cosines = unit @ unit.T
     order = np.argsort(-cosines, axis=1, kind='stable')
@@ -96,7 +96,8 @@ def test_queries_in_the_gallery_count_once_among_the_neighbours():
 
 
 def test_neighbours_at_equal_distance_keep_their_order():
-    unit = unit_rows(np.array([[1, 0], [1, 1], [1, 1], [1, 1], [0, 1]]))
+    points = np.array([[1, 0], [1, 1], [1, 1], [1, 1], [0, 1]])
+    unit = take_unit_rows(points, np.arange(5))
     near = find_neighbours(unit, 3)
     assert near.rows[0].tolist() == [0, 1, 2]
     assert near.rows[4].tolist() == [4, 1, 2]
