@@ -33,6 +33,8 @@ from csipreid.evaluation.similarity import take_unit_rows
 _BYTES_PER_PAIR = 20
 # Rows of the sparse products that are formed at a time.
 _SPARSE_ROWS = 2048
+# Pairs whose cosines are formed at a time: few, so that they stay in the cache.
+_PAIRS = 256
 
 
 class ReRankingOptions(NamedTuple):
@@ -111,21 +113,23 @@ def re_ranked_blocks(
     queries, gallery = np.searchsorted(rows, query_rows), np.searchsorted(rows, gallery_rows)
 
     near = find_neighbours(unit, max(k1 + 1, k2), max_bytes, device)
-    encodings = encode(unit, near, k1, k2, max_bytes)
+    encodings = encode(unit, near, k1, k2)
     by_column = encodings.tocsc()
     step = max(1, max_bytes // (_BYTES_PER_PAIR * len(gallery)))
     candidates = unit[gallery]
+    place = np.full(len(unit), -1)
+    place[gallery] = np.arange(len(gallery))
     for start in range(0, len(queries), step):
         block = queries[start : start + step]
-        original = _distances(unit[block] @ candidates.T, near.farthest[block])
-        jaccard = np.empty_like(original)
-        for place, query in enumerate(block):
-            shared = _shared_weight(encodings, by_column, query)[gallery]
-            jaccard[place] = 1 - shared / (2 - shared)
-        original *= weight
-        jaccard *= 1 - weight
-        original += jaccard
-        yield slice(start, start + len(block)), original
+        result = _distances(unit[block] @ candidates.T, near.farthest[block])
+        result *= weight
+        result += 1 - weight  # what most have: nothing in common
+        for row, query in zip(result, block, strict=True):
+            rows, shared = _shared_weight(encodings, by_column, query)
+            inside = place[rows] >= 0
+            shared = shared[inside]
+            row[place[rows[inside]]] -= (1 - weight) * shared / (2 - shared)
+        yield slice(start, start + len(block)), np.maximum(result, 0, out=result)
 
 
 def find_neighbours(
@@ -144,11 +148,13 @@ def find_neighbours(
     nearest = np.empty((size, num_nearest), np.int64)
     farthest = np.empty(size, np.float32)
     everything = None if device is None else torch.from_numpy(unit).to(device)
-    step = max(1, max_bytes // (_BYTES_PER_PAIR * size))
+    step = min(size, max(1, max_bytes // (_BYTES_PER_PAIR * size)))
+    buffer = np.empty((step if everything is None else 0, size), np.float32)
     for start in range(0, size, step):
         rows = slice(start, start + step)
         if everything is None:
-            cosines = torch.from_numpy(unit[rows] @ unit.T)
+            block = unit[rows]
+            cosines = torch.from_numpy(np.matmul(block, unit.T, out=buffer[: len(block)]))
         else:
             cosines = everything[rows] @ everything.T
         farthest[rows] = 1 - cosines.amin(dim=1).cpu().numpy()
@@ -173,9 +179,7 @@ def _nearest(cosines: torch.Tensor, count: int) -> torch.Tensor:
     return columns[:, :count]
 
 
-def encode(
-    unit: np.ndarray, near: Neighbours, k1: int, k2: int, max_bytes: int = 256 << 20
-) -> sparse.csr_matrix:
+def encode(unit: np.ndarray, near: Neighbours, k1: int, k2: int) -> sparse.csr_matrix:
     """Encode each tracklet by its reciprocal neighbours: steps 1 to 4 of the module.
 
     Args:
@@ -183,7 +187,6 @@ def encode(
         near: At least max(k1 + 1, k2) neighbours of each, or all.
         k1: Nearest neighbours that may be mutual.
         k2: Nearest neighbours over which the encodings are averaged.
-        max_bytes: Memory for the pairs whose distances are formed at a time.
 
     Returns:
         V, float32, (N, N), with sorted indices.
@@ -194,10 +197,10 @@ def encode(
     )
     owners = np.repeat(np.arange(size), np.diff(expanded.indptr))
     cosines = np.empty(len(owners), np.float32)
-    step = max(1, max_bytes // (8 * unit.shape[1]))
-    for start in range(0, len(owners), step):
-        pairs = slice(start, start + step)
-        cosines[pairs] = np.einsum('pd,pd->p', unit[owners[pairs]], unit[expanded.indices[pairs]])
+    for start in range(0, len(owners), _PAIRS):
+        pairs = slice(start, start + _PAIRS)
+        left, right = unit[owners[pairs]], unit[expanded.indices[pairs]]
+        np.einsum('pd,pd->p', left, right, out=cosines[pairs])
     weights = np.exp(-_distances(cosines[:, None], near.farthest[owners])[:, 0])
     weights /= np.bincount(owners, weights, minlength=size)[owners]
     encodings = sparse.csr_matrix(
@@ -240,14 +243,20 @@ def _expand(mutual: sparse.csr_matrix, inner: sparse.csr_matrix) -> sparse.csr_m
 
 def _distances(cosines: np.ndarray, farthest: np.ndarray) -> np.ndarray:
     """Turn cosines (C, G) into distances in [0, 1]; 0 where all items are alike."""
-    scale = np.where(farthest > 1e-6, farthest, 1)[:, None]  # below is rounding
-    return np.clip((1 - cosines) / scale, 0, 1)
+    distances = 1 - cosines
+    distances /= np.where(farthest > 1e-6, farthest, 1)[:, None]  # below is rounding
+    return np.clip(distances, 0, 1, out=distances)
 
 
 def _shared_weight(
     encodings: sparse.csr_matrix, by_column: sparse.csc_matrix, query: int
-) -> np.ndarray:
-    """Sum the smaller of two encodings' weights over all columns, float64, (N,)."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the smaller of two encodings' weights over all columns.
+
+    Returns:
+        Rows that share a column with the query, int64, (R,), and their sums in
+        (0, 1], float64, (R,).
+    """
     own = slice(encodings.indptr[query], encodings.indptr[query + 1])
     columns = encodings.indices[own]
     starts = by_column.indptr[columns]
@@ -255,4 +264,6 @@ def _shared_weight(
     offsets = np.cumsum(lengths) - lengths
     entries = np.arange(lengths.sum()) + np.repeat(starts - offsets, lengths)
     smaller = np.minimum(np.repeat(encodings.data[own], lengths), by_column.data[entries])
-    return np.bincount(by_column.indices[entries], smaller, minlength=encodings.shape[0])
+    total = np.bincount(by_column.indices[entries], smaller, minlength=encodings.shape[0])
+    rows = np.flatnonzero(total)
+    return rows, total[rows]
