@@ -73,7 +73,7 @@ def _surface(rng: np.random.Generator, width: int) -> np.ndarray:
     kind = rng.uniform()
     if kind < 0.15:  # lawn
         return _grain(rng, (520, width), np.array([88, 104, 76]) + rng.integers(-8, 9, size=3))
-    colour = rng.integers(96, 150) + np.array([4, 0, -4]) * rng.normal(0, 1.0)
+    colour = rng.integers(100, 146) + np.array([4, 0, -4]) * rng.normal(0, 1.0)
     strip = _grain(rng, (520, width), colour)
     if kind < 0.75:  # paving
         joint = (colour * 0.72).tolist()
@@ -92,7 +92,7 @@ def _wall_texture(rng: np.random.Generator) -> np.ndarray:
     while x < 1120:
         width = int(rng.integers(100, 260))
         piece = texture[:, x : x + width]
-        colour = rng.integers(90, 190) + rng.integers(-12, 13, size=3)
+        colour = rng.integers(95, 170) + rng.integers(-10, 11, size=3)
         piece[:] = _grain(rng, (240, piece.shape[1]), colour)
         piece[210:] = (colour * 0.75).astype(np.uint8)
         x += width

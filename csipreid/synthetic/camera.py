@@ -94,7 +94,7 @@ def draw_cameras(rng: np.random.Generator, count: int) -> list[Camera]:
 def _draw_camera(rng: np.random.Generator, heading: float) -> Camera:
     """Draw one camera for a walking direction."""
     distance = float(rng.uniform(6.0, 10.0))
-    gains = rng.uniform(0.92, 1.08, size=3)
+    gains = rng.uniform(0.94, 1.06, size=3)
     return Camera(
         height=float(rng.uniform(2.0, 4.5)),
         distance=distance,
@@ -104,10 +104,10 @@ def _draw_camera(rng: np.random.Generator, heading: float) -> Camera:
         sun=_draw_sun(rng),
         ambient=float(rng.uniform(0.45, 0.75)),
         gains=(float(gains[0]), float(gains[1]), float(gains[2])),
-        gamma=float(rng.uniform(0.88, 1.15)),
-        contrast=float(rng.uniform(0.85, 1.10)),
+        gamma=float(rng.uniform(0.92, 1.10)),
+        contrast=float(rng.uniform(0.90, 1.08)),
         blur=float(rng.uniform(0.2, 0.8)),
-        noise=float(rng.uniform(2.0, 5.0)),
+        noise=float(rng.uniform(2.0, 4.5)),
         quality=int(rng.integers(70, 93)),
     )
 

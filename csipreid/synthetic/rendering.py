@@ -96,7 +96,7 @@ class Sensor:
     """
 
     def __init__(self, camera: Camera, size: tuple[int, int], rng: np.random.Generator) -> None:
-        drift = np.exp(0.08 * rng.normal() + 0.03 * rng.normal(size=3))
+        drift = np.exp(0.08 * rng.normal() + 0.04 * rng.normal(size=3))
         levels = np.arange(256)[:, None] / 255 * np.array(camera.gains) * drift
         levels = np.clip(levels, 0, 1) ** (camera.gamma * np.exp(0.06 * rng.normal()))
         levels = 0.5 + camera.contrast * (levels - 0.5)

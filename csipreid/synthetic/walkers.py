@@ -85,7 +85,7 @@ def write_walkers(
 ) -> Path:
     """Render people who walk past cameras, with exact 3D skeletons, as MARS files.
 
-    Groups of four identities share their clothing; body and gait tell them
+    Groups of three identities share their clothing; body and gait tell them
     apart. Training and test identities are disjoint and see the same cameras.
     The test set also holds a few junk and distractor tracklets. About four per
     cent of the frames have no skeleton: the file is absent or holds zeros.
