@@ -80,6 +80,11 @@ class Outfit:
     long_hair: bool
     bag: Literal['none', 'backpack', 'shoulder']
 
+    @property
+    def around_legs(self) -> Colour:
+        """Colour of what covers the thighs: trousers, skirt or the skirts of a coat."""
+        return self.top if self.drape == 'coat' else self.bottom
+
 
 def draw_outfits(rng: np.random.Generator, count: int) -> list[Outfit]:
     """Draw outfits whose upper garments differ in colour as long as colours last.
@@ -107,7 +112,7 @@ def _draw_outfit(rng: np.random.Generator, fabric: int) -> Outfit:
         pattern=str(rng.choice(PATTERNS)),  # type: ignore[arg-type]
         sleeve=1.0 if drape == 'coat' else float(rng.choice([0.3, 1.0, 1.0])),
         bottom=_dyed(rng, _pick(rng, _TROUSERS)),
-        leg_cover=float(rng.choice([0.55, 1.0, 1.0, 1.0])) if drape == 'none' else 0.2,
+        leg_cover=float(rng.choice([0.55, 1.0, 1.0, 1.0])) if drape == 'none' else 0.4,
         drape=str(drape),  # type: ignore[arg-type]
         shoes=_pick(rng, _SHOES),
         skin=_pick(rng, _SKIN),

@@ -83,8 +83,7 @@ def _trunk_colours(outfit: Outfit, pieces: int) -> np.ndarray:
         colours[:, facing > 0.8] = outfit.accent
     elif outfit.pattern == 'print':
         colours[3:5, np.abs(facing) > 0.6] = outfit.accent
-    if outfit.drape != 'coat':
-        colours[:2] = outfit.bottom
+    colours[:2] = outfit.around_legs
     return colours
 
 
@@ -109,7 +108,7 @@ def _head(body: Body, outfit: Outfit, place: dict[str, np.ndarray]) -> list[Face
     colours[:3, facing > -0.1] = outfit.skin
     if not outfit.long_hair:
         colours[:1] = outfit.skin
-    centres = _along(neck - 0.12 * axis, crown, [0.0, 0.2, 0.45, 0.68, 0.88, 1.0])
+    centres = _along(neck - 0.12 * axis, crown, [0.0, 0.2, 0.45, 0.68, 0.9, 1.05])
     parts = [
         collar,
         tube(centres, lateral, 0.80 * size * profile, 0.98 * size * profile, colours),
@@ -168,7 +167,7 @@ def _leg(body: Body, outfit: Outfit, place: dict[str, np.ndarray], side: str) ->
         hip,
         knee,
         thick * loose * np.array([1.08, 0.95, 0.70]),
-        outfit.bottom,
+        outfit.around_legs,
         outfit,
         outfit.leg_cover * 2,
     )
@@ -176,7 +175,7 @@ def _leg(body: Body, outfit: Outfit, place: dict[str, np.ndarray], side: str) ->
         knee,
         ankle,
         thick * loose * np.array([0.70, 0.68, 0.46]),
-        outfit.bottom,
+        outfit.around_legs,
         outfit,
         outfit.leg_cover * 2 - 1,
     )
@@ -232,7 +231,6 @@ def _drape(body: Body, outfit: Outfit, place: dict[str, np.ndarray]) -> Faces:
     knees = (place['left_knee'] + place['right_knee']) / 2
     gap = np.linalg.norm(place['left_knee'] - place['right_knee'], axis=-1)
     half = body.hip + 0.058 * body.height * body.girth
-    colour = outfit.top if outfit.drape == 'coat' else outfit.bottom
     steps = np.array([0.0, 0.3, 0.65, 1.0])
     spread = 0.35 * gap[:, None] * steps  # (T, R)
     return tube(
@@ -240,7 +238,7 @@ def _drape(body: Body, outfit: Outfit, place: dict[str, np.ndarray]) -> Faces:
         lateral=hips[:, None],
         widths=(half * np.array([1.0, 1.05, 1.1, 1.15]) + 0.1 * spread)[:, ::-1],
         depths=((0.052 + 0.030 * body.girth) * body.height + spread)[:, ::-1],
-        albedo=_plain(colour, 3, _TRUNK_SECTORS),
+        albedo=_plain(outfit.around_legs, 3, _TRUNK_SECTORS),
     )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from rich.console import Console
 from rich.progress import Progress
 
 from csipreid.synthetic.background import paint_background
@@ -127,7 +128,8 @@ def write_walkers(
             for pid in _pids(settings, split)
         ]
         records: dict[str, list[TrackRecord]] = {split: [] for split in _SPLITS}
-        with Progress(disable=not Progress().console.is_terminal) as progress:
+        console = Console()
+        with Progress(console=console, disable=not console.is_terminal) as progress:
             task = progress.add_task('walkers: identities', total=len(jobs))
             for job, written in zip(jobs, _run(jobs, num_workers), strict=True):
                 records[job.split] += written
