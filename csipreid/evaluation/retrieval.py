@@ -61,7 +61,7 @@ def evaluate_retrieval(
     *,
     rerank: tuple[int, int, float] | None = None,
     test_mode: str | None = None,
-    max_bytes: int = 256 << 20,
+    max_bytes: int = 1 << 30,
     device: str | None = None,
 ) -> Retrieval:
     """Rank the gallery of each query by the cosine of the embeddings, or re-ranked.

@@ -10,14 +10,11 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from csipreid.evaluation.protocol import get_protocol
 from csipreid.evaluation.ranking import mean_average_precision, rank_matches
