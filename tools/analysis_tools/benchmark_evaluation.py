@@ -6,16 +6,15 @@ own, one after the other, so that peak memory means something.
 """
 
 import argparse
-import json
 import multiprocessing
 import multiprocessing.connection
 import resource
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
+from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol
 from csipreid.evaluation.ranking import mean_average_precision, rank_matches
 from csipreid.evaluation.re_ranking import re_ranked_blocks
@@ -205,7 +204,7 @@ def main() -> None:
         print(f'{name:12s}ratio    time {ratios["seconds"]:.3f}, memory {ratios["extra_mib"]:.3f}')
         results[name] = dict(rows, ratio=ratios)
     if args.json:
-        Path(args.json).write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
+        write_json(args.json, results)
 
 
 if __name__ == '__main__':

@@ -7,17 +7,15 @@ pid, camid and is_query (N,). Measures are percent.
 """
 
 import argparse
-import json
-import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.feature_file import FeatureFile, read_features
+from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol, list_protocols
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.verification import (
@@ -153,14 +151,6 @@ def _blank(table: np.ndarray) -> list[list[float | None]]:
     return [[None if np.isnan(value) else float(value) for value in row] for row in table]
 
 
-def write_json(content: Any, path: Path) -> None:
-    """Write JSON, under a temporary name first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.partial')
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n', encoding='utf-8')
-    os.replace(partial, path)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the file; under 'all', a protocol that does not fit it is reported and passed over."""
     args = parse_args(arguments)
@@ -179,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not results:
         sys.exit('error: ' + next(iter(failures.values())))
     if args.json:
-        write_json(results, Path(args.json))
+        write_json(args.json, results)
 
 
 if __name__ == '__main__':
