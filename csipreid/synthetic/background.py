@@ -72,8 +72,8 @@ def _surface(rng: np.random.Generator, width: int) -> np.ndarray:
     """Paint one strip of ground, uint8, (520, width, 3)."""
     kind = rng.uniform()
     if kind < 0.15:  # lawn
-        return _grain(rng, (520, width), np.array([88, 104, 76]) + rng.integers(-8, 9, size=3))
-    colour = rng.integers(100, 146) + np.array([4, 0, -4]) * rng.normal(0, 1.0)
+        return _grain(rng, (520, width), np.array([98, 112, 88]) + rng.integers(-6, 7, size=3))
+    colour = rng.integers(106, 142) + np.array([4, 0, -4]) * rng.normal(0, 1.0)
     strip = _grain(rng, (520, width), colour)
     if kind < 0.75:  # paving
         joint = (colour * 0.72).tolist()
@@ -92,7 +92,7 @@ def _wall_texture(rng: np.random.Generator) -> np.ndarray:
     while x < 1120:
         width = int(rng.integers(100, 260))
         piece = texture[:, x : x + width]
-        colour = rng.integers(95, 170) + rng.integers(-10, 11, size=3)
+        colour = rng.integers(104, 158) + rng.integers(-7, 8, size=3)
         piece[:] = _grain(rng, (240, piece.shape[1]), colour)
         piece[210:] = (colour * 0.75).astype(np.uint8)
         x += width
@@ -107,7 +107,7 @@ def _wall_texture(rng: np.random.Generator) -> np.ndarray:
 def _decorate(texture: np.ndarray, x: int, width: int, rng: np.random.Generator) -> None:
     """Paint something in front of a piece of wall, and a window above it."""
     kind = rng.integers(5)
-    colour = (rng.integers(60, 170) + rng.integers(-30, 31, size=3)).tolist()
+    colour = (rng.integers(75, 160) + rng.integers(-22, 23, size=3)).tolist()
     if kind == 0:  # shop window
         cv2.rectangle(texture, (x + 6, 110), (x + width, 215), (72, 66, 60), -1)
         cv2.rectangle(texture, (x + 10, 116), (x + width - 4, 209), (96, 112, 124), -1)
@@ -119,7 +119,7 @@ def _decorate(texture: np.ndarray, x: int, width: int, rng: np.random.Generator)
     elif kind == 3:  # bush
         for _ in range(14):
             centre = (x + int(rng.integers(5, width)), int(rng.integers(185, 240)))
-            green = (int(rng.integers(30, 80)), int(rng.integers(70, 130)), 44)
+            green = (int(rng.integers(62, 96)), int(rng.integers(88, 124)), 66)
             cv2.circle(texture, centre, int(rng.integers(7, 20)), green, -1)
     else:  # parked thing
         cv2.rectangle(texture, (x + 4, 190), (x + width - 6, 238), colour, -1)

@@ -163,10 +163,10 @@ def _boxes(pixels: np.ndarray, rng: np.random.Generator, misplaced: float) -> np
     for row in wander:  # jitter that is partly the same from frame to frame
         state = 0.7 * state + 0.7 * rng.normal(size=4)
         row[:] = state
-    loose = 1 + rng.uniform(0.04, 0.16) + 0.015 * wander[:, 0]
+    loose = 1 + rng.uniform(0.01, 0.10) + 0.015 * wander[:, 0]
     height = tall * loose
     # As wide as the stride asks for, but within what a detector of people returns.
-    shape = np.clip(1.12 * np.quantile(wide / tall, 0.9), 0.38, 0.54) * rng.uniform(0.95, 1.1)
+    shape = np.clip(1.05 * np.quantile(wide / tall, 0.9), 0.36, 0.52) * rng.uniform(0.95, 1.1)
     width = height * (shape + 0.010 * wander[:, 1])
     offset = rng.normal(0, 0.01, size=2) + 0.012 * wander[:, 2:]
     if misplaced:
