@@ -7,7 +7,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = (HERE / 'csipreid' / 'version.py').read_text(encoding='utf-8').split("'")[1]
 
-TEST = ['pytest>=7.4', 'hypothesis>=6.80']
+LSVID = ['h5py>=3.9']  # its queries are in a MATLAB 7.3 file
+POSE = ['ai-edge-litert>=2.0']  # runs BlazePose
+TEST = ['pytest>=7.4', 'hypothesis>=6.80', *LSVID]
 
 setup(
     name='csipreid',
@@ -31,6 +33,8 @@ setup(
         'scipy>=1.11',
     ],
     extras_require={
+        'lsvid': LSVID,
+        'pose': POSE,
         'test': TEST,
         'dev': [*TEST, 'mypy>=1.11', 'ruff>=0.9'],
     },

@@ -1,7 +1,10 @@
 """Data sets of tracklets, the samplers and the transforms that go with them."""
 
+from csipreid.datasets.ilids_vid import ILIDSVID
+from csipreid.datasets.ls_vid import LSVID
 from csipreid.datasets.mars import MARS
 from csipreid.datasets.samplers import IdentitySampler
 from csipreid.datasets.tracklet_dataset import TrackletDataset
+from csipreid.datasets.tracklet_folder import TrackletFolder
 
-__all__ = ['MARS', 'IdentitySampler', 'TrackletDataset']
+__all__ = ['ILIDSVID', 'LSVID', 'MARS', 'IdentitySampler', 'TrackletDataset', 'TrackletFolder']

@@ -2,16 +2,17 @@
 
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from csipreid.datasets.matlab_tables import read_integers
+from csipreid.datasets.skeleton_folders import find_skeleton_folder
 from csipreid.datasets.tracklet_dataset import Subset, TrackletDataset
 from csipreid.registry import DATASETS
 
-_SKELETON_FOLDERS = ('skeleton_3d', 'skeleton_3d_hmr2.0')
 _NAME = re.compile(r'(?P<folder>0*(?P<pid>-?\d+))C(?P<camera>\d+)')
 
 
@@ -85,9 +86,8 @@ class MARS(TrackletDataset):
 
     def _folders(self, split: str) -> tuple[str, str]:
         """Return the folders of frames and skeletons."""
-        skeletons = [os.path.join(self.data_root, f, f'bbox_{split}') for f in _SKELETON_FOLDERS]
-        present = [folder for folder in skeletons if os.path.isdir(folder)]
-        return os.path.join(self.data_root, f'bbox_{split}'), (present or skeletons)[0]
+        part = f'bbox_{split}'
+        return os.path.join(self.data_root, part), find_skeleton_folder(self.data_root, part)
 
 
 def _read_names(path: Path) -> list[str]:
@@ -132,6 +132,12 @@ def _tracklet(
         if not name.startswith(prefix):
             raise ValueError(
                 f'{where}: the frames {names[0]!r} and {name!r} are not of one person and camera'
+            )
+    for before, name in pairwise(names):
+        if before >= name:
+            raise ValueError(
+                f'{where}: frame {name!r} stands after {before!r}; a tracklet lists each frame '
+                'once, in the order of time'
             )
     frames = os.path.join(frame_folder, match['folder'], '')
     skeletons = os.path.join(skeleton_folder, match['folder'], '')

@@ -51,7 +51,8 @@ class TrackletDataset(BaseDataset):
             under ``indices``.
 
     Raises:
-        ValueError: If ``subset`` is unknown or holds no tracklet.
+        ValueError: If ``subset`` is unknown or holds no tracklet, a tracklet holds no frame, or
+            a frame comes twice.
     """
 
     _indices: int | Sequence[int] | None
@@ -86,17 +87,23 @@ class TrackletDataset(BaseDataset):
             For each tracklet ``frame_paths``, ``skeleton_paths``, ``pid`` and ``camid``.
         """
 
+    def cut_tracklet(self, tracklet: dict, subset: Subset) -> list[dict]:
+        """Cut a tracklet into the items of the data set; by default it is one item."""
+        return [tracklet]
+
     def load_data_list(self) -> list[dict]:
         """Number the identities of the subset and count its cameras."""
         parts: tuple = ('query', 'gallery') if self.subset == 'test' else (self.subset,)
         self.data_list = []
         for part in parts:
             tracklets = [item for item in self.load_tracklets(part) if item['pid'] != _JUNK]
-            if not tracklets:
+            _check_frames(tracklets, part)
+            cut = [piece for item in tracklets for piece in self.cut_tracklet(item, part)]
+            if not cut:
                 raise ValueError(
                     f'the {part} set of {self.data_root!r} holds no tracklet, junk not counted'
                 )
-            self.data_list += [dict(item, subset=part) for item in tracklets]
+            self.data_list += [dict(item, subset=part) for item in cut]
         if self._indices is not None:  # chosen before numbering, or labels would have gaps
             self.data_list = self._get_unserialized_subset(self._indices)
             self._indices = None
@@ -155,3 +162,22 @@ class TrackletDataset(BaseDataset):
             batch.append(self.prepare_data(index, before[index]))
             before[index] += 1
         return batch
+
+
+def _check_frames(tracklets: list[dict], subset: Subset) -> None:
+    """Refuse tracklets without frames and frames that come twice."""
+    seen: set[str] = set()
+    for number, item in enumerate(tracklets, start=1):
+        paths = item['frame_paths']
+        if not paths:
+            raise ValueError(
+                f'tracklet {number} of the {subset} set (person {item["pid"]}) holds no frame'
+            )
+        before = len(seen)
+        seen.update(paths)
+        if len(seen) < before + len(paths):
+            raise ValueError(
+                f'tracklet {number} of the {subset} set (person {item["pid"]}, first frame '
+                f'{paths[0]}) holds a frame that came before; each frame belongs to one tracklet, '
+                'once'
+            )

@@ -146,6 +146,20 @@ def test_frames_must_lie_in_the_name_list(mars_root, frames):
         build(mars_root, 'train')
 
 
+@pytest.mark.parametrize('frame', [4, 6], ids=['duplicate', 'order'])
+def test_frames_must_ascend(mars_root, frame):
+    path = mars_root / 'info/train_name.txt'
+    path.write_text(path.read_text().replace('0007C1T0001F005', f'0007C1T0001F00{frame}'))
+    with pytest.raises(ValueError, match=r"row 1: frame '0007C1T0001F00\d\.jpg' stands after"):
+        build(mars_root, 'train')
+
+
+def test_tracklets_must_not_share_a_frame(mars_root):
+    save_train_table(mars_root, [[1, 5, 7, 1], [5, 9, 7, 1]])
+    with pytest.raises(ValueError, match=r'tracklet 2 of the train set .* frame that came before'):
+        build(mars_root, 'train')
+
+
 def test_a_name_without_person_and_camera_is_an_error(mars_root):
     (mars_root / 'info/train_name.txt').write_text('frame1.jpg\n' * 37)
     with pytest.raises(ValueError, match=r"like 0001C1T0001F001\.jpg, got 'frame1\.jpg'"):

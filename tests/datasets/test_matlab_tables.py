@@ -1,3 +1,6 @@
+import sys
+
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -94,8 +97,31 @@ def test_an_empty_file_is_named(tmp_path):
         read_integers(tmp_path / 'table.mat', 'track')
 
 
-def test_version_7_3_says_what_to_do(tmp_path):
-    header = b'MATLAB 7.3 MAT-file'.ljust(124) + b'\x00\x02IM'  # version bytes of an HDF5 file
-    (tmp_path / 'table.mat').write_bytes(header + bytes(400))
-    with pytest.raises(ValueError, match='save it again with version 7'):
+def save_7_3(path, **variables):
+    """Write a MATLAB 7.3 file: HDF5 after 512 bytes of text, matrices transposed."""
+    with h5py.File(path, 'w', userblock_size=512) as file:
+        for name, value in variables.items():
+            file[name] = np.asarray(value, np.float64).T
+            file[name].attrs['MATLAB_class'] = np.bytes_('double')
+    with open(path, 'r+b') as file:
+        file.write(b'MATLAB 7.3 MAT-file, Platform: GLNXA64'.ljust(124) + b'\x00\x02IM')
+
+
+def test_version_7_3_is_read_like_the_others(tmp_path):
+    save_7_3(tmp_path / 'table.mat', track=TABLE, other=[[1]])
+    assert np.array_equal(read_integers(tmp_path / 'table.mat', 'track'), TABLE)
+
+
+def test_a_truncated_version_7_3_is_named(tmp_path):
+    save_7_3(tmp_path / 'table.mat', track=TABLE)
+    content = (tmp_path / 'table.mat').read_bytes()
+    (tmp_path / 'table.mat').write_bytes(content[:1000])
+    with pytest.raises(ValueError, match=r'table\.mat is not a readable MATLAB file'):
+        read_integers(tmp_path / 'table.mat', 'track')
+
+
+def test_version_7_3_without_h5py_says_what_to_do(tmp_path, monkeypatch):
+    save_7_3(tmp_path / 'table.mat', track=TABLE)
+    monkeypatch.setitem(sys.modules, 'h5py', None)
+    with pytest.raises(ValueError, match=r"needs h5py; pip install 'csipreid\[lsvid\]'"):
         read_integers(tmp_path / 'table.mat', 'track')

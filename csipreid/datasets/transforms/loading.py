@@ -11,11 +11,14 @@ from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 
 from csipreid.datasets.transforms.file_listing import find_missing
-from csipreid.datasets.transforms.skeleton_files import JSONSkeletonReader
+from csipreid.datasets.transforms.skeleton_files import SkeletonReader
 from csipreid.registry import TRANSFORMS
 from csipreid.skeletons import get_layout
 
 Missing = Literal['error', 'mask', 'nearest']
+
+_SIZED = 32  # skeletons that are measured before a run
+_LARGEST = 50.0  # metres that no body measures
 
 _JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
@@ -84,39 +87,80 @@ class LoadSkeletons(BaseTransform):
             raise ValueError(f'missing must be one of {get_args(Missing)}, got {missing!r}')
         self.layout = get_layout(layout)
         self.missing = missing
-        self.reader = JSONSkeletonReader(self.layout.num_joints)
+        self.reader = SkeletonReader(self.layout.num_joints, self.layout.name)
 
     def transform(self, results: dict) -> dict:
         """Load the skeletons."""
         if 'flip' in results:
             raise ValueError('LoadSkeletons must stand before FlipClip in the pipeline')
-        inds = results['frame_inds'].ravel()
-        tracklet = _Tracklet(self.reader, results['skeleton_paths'])
-        skeletons = np.zeros((len(inds), self.layout.num_joints, 3), dtype=np.float32)
-        valid = np.zeros(len(inds), dtype=bool)
-        for place, index in enumerate(inds.tolist()):
-            skeleton = tracklet.nearest(index) if self.missing == 'nearest' else tracklet[index]
-            if skeleton is not None:
-                skeletons[place] = skeleton
-                valid[place] = True
-            elif self.missing == 'error':
-                raise FileNotFoundError(
-                    f'{results["skeleton_paths"][index]} does not exist or holds only zeros; '
-                    "extract it, or set missing='mask' or 'nearest' in LoadSkeletons"
-                )
+        paths = results['skeleton_paths']
+        inds = results['frame_inds'].ravel().tolist()
+        skeletons, valid = self.reader.read([paths[index] for index in inds])
+        if not valid.all() and self.missing != 'mask':
+            self._fill(skeletons, valid, inds, paths)
         results['skeletons'] = skeletons
         results['skeleton_valid'] = valid
         results['layout'] = self.layout.name
         return results
 
+    def _check_unit(self, groups: list[list[str]]) -> None:
+        """Refuse skeletons that are too large for metres, judged by a few of them."""
+        step = max(1, len(groups) // _SIZED)
+        skeletons, found = self.reader.read([paths[0] for paths in groups[::step]])
+        sizes = np.ptp(skeletons[found], axis=1).max(axis=1)
+        if found.any() and np.median(sizes) > _LARGEST:
+            raise ValueError(
+                f'skeletons must be in metres, but the bodies measure {np.median(sizes):.0f}, '
+                f'like {groups[0][0]}; divide them (millimetres by 1000) or extract them again'
+            )
+
+    def _fill(
+        self, skeletons: np.ndarray, valid: np.ndarray, inds: list[int], paths: list[str]
+    ) -> None:
+        """Do about frames without skeleton what the policy says, in place."""
+        known: dict[int, np.ndarray | None] = {
+            index: skeletons[place] if valid[place] else None for place, index in enumerate(inds)
+        }
+        for place, index in enumerate(inds):
+            if valid[place]:
+                continue
+            if self.missing == 'error':
+                raise FileNotFoundError(
+                    f'{paths[index]} does not exist or holds only zeros; '
+                    "extract it, or set missing='mask' or 'nearest' in LoadSkeletons"
+                )
+            nearest = self._nearest(index, paths, known)
+            if nearest is not None:
+                skeletons[place] = nearest
+                valid[place] = True
+
+    def _nearest(
+        self, index: int, paths: list[str], known: dict[int, np.ndarray | None]
+    ) -> np.ndarray | None:
+        """Return the skeleton of the nearest frame that has one, None if none has."""
+        for distance in range(1, len(paths)):
+            for other in (index - distance, index + distance):
+                if not 0 <= other < len(paths):
+                    continue
+                if other not in known:
+                    skeletons, found = self.reader.read([paths[other]])
+                    known[other] = skeletons[0] if found[0] else None
+                if known[other] is not None:
+                    return known[other]
+        return None
+
     def check_files(self, tracklets: Iterable[dict]) -> None:
         """Look for the skeleton files of the tracklets; log how many do not exist.
 
+        A few are read, so that another unit or layout is an error before the run.
+
         Raises:
             FileNotFoundError: If there is none at all, or, in the mode 'error', any is missing.
+            ValueError: If the skeletons are not in metres, or a file is broken.
         """
         groups = [tracklet['skeleton_paths'] for tracklet in tracklets]
         missing = self.reader.find_missing(path for paths in groups for path in paths)
+        self._check_unit(groups)
         if not missing:
             return
         total = sum(map(len, groups))
@@ -134,29 +178,6 @@ class LoadSkeletons(BaseTransform):
                 f'{message}; {without} of {len(groups)} tracklets have none at all; '
                 f'policy: {self.missing}'
             )
-
-
-class _Tracklet:
-    """The skeletons of one tracklet, each read at most once."""
-
-    def __init__(self, reader: JSONSkeletonReader, paths: list[str]) -> None:
-        self.reader = reader
-        self.paths = paths
-        self.known: dict[int, np.ndarray | None] = {}
-
-    def __getitem__(self, index: int) -> np.ndarray | None:
-        """Return the skeleton of a frame, None if it has none."""
-        if index not in self.known:
-            self.known[index] = self.reader.read(self.paths[index])
-        return self.known[index]
-
-    def nearest(self, index: int) -> np.ndarray | None:
-        """Return the skeleton of the nearest frame that has one, None if none has."""
-        for distance in range(len(self.paths)):
-            for other in (index - distance, index + distance):
-                if 0 <= other < len(self.paths) and self[other] is not None:
-                    return self[other]
-        return None
 
 
 def _decode(path: str) -> np.ndarray:

@@ -1,58 +1,153 @@
-"""Reading the skeleton of a frame from its file."""
+"""Reading the skeletons of frames from their files."""
 
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.skeletons.packed import PackedSkeletons, find_pack
 
 
-class JSONSkeletonReader:
-    """Reader of one JSON file per frame, ``{"keypoints": [[x, y, z], ...]}``, in metres.
+class SkeletonReader:
+    """Reader of skeletons, from packed files where there are any, else from JSON files.
 
-    Another reader with the same two methods can take its place.
+    A JSON file holds one frame, ``{"keypoints": [[x, y, z], ...]}``, in metres. If the folder
+    of a skeleton file, or one above it, is packed (see :mod:`csipreid.skeletons.packed`), the
+    packed file is read instead and the JSON files need not exist.
 
     Args:
         num_joints: Joints per skeleton, V.
+        layout: Name of the joint layout, which packed files must have.
     """
 
-    def __init__(self, num_joints: int) -> None:
+    def __init__(self, num_joints: int, layout: str) -> None:
         self.num_joints = num_joints
+        self.layout = layout
+        self._packs: dict[str, PackedSkeletons | None] = {}
+        self._open: dict[str, PackedSkeletons] = {}
 
-    def read(self, path: str) -> np.ndarray | None:
-        """Read one skeleton.
+    def __getstate__(self) -> dict:
+        """Leave open files out of a copy for another process; it opens its own."""
+        return {**self.__dict__, '_packs': {}, '_open': {}}
+
+    def read(self, paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Read the skeletons of n frames; a path that comes again is read once.
 
         Returns:
-            Joint positions in metres, float32, (V, 3); None when there is none: no file, an
-            empty list of joints, or all coordinates zero.
+            Joint positions in metres, float32, (n, V, 3), zero where there are none, and
+            whether there are any, bool, (n,). A frame has none if it has no file, an empty
+            list of joints, or all coordinates zero.
 
         Raises:
-            ValueError: If the file holds anything else.
+            ValueError: If a file holds anything else.
         """
-        try:
-            with open(path, 'rb') as file:
-                content = file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
-            joints = np.array(json.loads(content)['keypoints'], dtype=np.float32)
-        except (ValueError, TypeError, KeyError) as error:
-            raise ValueError(
-                f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
-                f'{self.num_joints} x 3 numbers ({error!r}); extract it again or delete it'
-            ) from error
-        if joints.size == 0:
-            return None
-        if joints.shape != (self.num_joints, 3):
-            raise ValueError(
-                f'{path} must hold {self.num_joints} x 3 numbers, got shape {joints.shape}; '
-                'check the layout that the skeletons were extracted with'
-            )
-        if not np.isfinite(joints).all():
-            raise ValueError(f'{path} holds NaN or infinite coordinates; extract it again')
-        return joints if joints.any() else None
+        pack = self._pack(paths[0])
+        if pack is not None and all(path.startswith(pack.prefix) for path in paths):
+            return _take(pack, paths)
+        skeletons = np.zeros((len(paths), self.num_joints, 3), np.float32)
+        found = np.zeros(len(paths), bool)
+        known: dict[str, np.ndarray | None] = {}
+        for index, path in enumerate(paths):
+            if path not in known:
+                known[path] = self._read_one(path)
+            skeleton = known[path]
+            if skeleton is not None:
+                skeletons[index], found[index] = skeleton, True
+        return skeletons, found
 
     def find_missing(self, paths: Iterable[str]) -> list[str]:
         """Return the paths of the skeletons that do not exist, without reading them."""
-        return find_missing(paths)
+        loose: list[str] = []
+        missing: list[str] = []
+        groups: dict[str, list[str]] = {}
+        for path in paths:
+            pack = self._pack(path)
+            (loose if pack is None else groups.setdefault(pack.path, [])).append(path)
+        for name, group in groups.items():
+            rows = self._open[name].find_paths(group)
+            missing += [path for path, row in zip(group, rows.tolist(), strict=True) if row < 0]
+        return missing + find_missing(loose)
+
+    def _pack(self, path: str) -> PackedSkeletons | None:
+        """Return the packed file that holds a skeleton, None if there is none."""
+        folder = path[: path.rfind(os.sep)]
+        if folder not in self._packs:
+            name = find_pack(folder)
+            self._packs[folder] = None if name is None else self._opened(name)
+        return self._packs[folder]
+
+    def _opened(self, name: str) -> PackedSkeletons:
+        """Open a packed file, once."""
+        if name not in self._open:
+            pack = PackedSkeletons(name)
+            if pack.layout != self.layout or pack.keypoints.shape[1:] != (self.num_joints, 3):
+                raise ValueError(
+                    f'{name} holds skeletons of layout {pack.layout!r} and shape '
+                    f'{pack.keypoints.shape[1:]}, LoadSkeletons expects layout {self.layout!r} '
+                    f'and shape {(self.num_joints, 3)}'
+                )
+            self._open[name] = pack
+        return self._open[name]
+
+    def _read_one(self, path: str) -> np.ndarray | None:
+        """Read one skeleton, float32, (V, 3), None if there is none."""
+        pack = self._pack(path)
+        if pack is not None:
+            skeletons, found = _take(pack, [path])
+            return skeletons[0] if found[0] else None
+        content = read_skeleton_file(path, self.num_joints)
+        return None if content is None else content[0]
+
+
+def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] | None:
+    """Read the JSON file of one frame.
+
+    Args:
+        path: The file.
+        num_joints: Joints that it must have, V.
+
+    Returns:
+        Joint positions in metres, float32, (V, 3), and the confidence in [0, 1], NaN if the
+        file does not say; None when there is no skeleton.
+
+    Raises:
+        ValueError: If the file holds anything but a skeleton.
+    """
+    try:
+        with open(path, 'rb') as file:
+            text = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        content = json.loads(text)
+        joints = np.array(content['keypoints'], dtype=np.float32)
+        confidence = float(content.get('confidence', np.nan))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
+            f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it'
+        ) from error
+    if joints.size == 0:
+        return None
+    if joints.shape != (num_joints, 3):
+        raise ValueError(
+            f'{path} must hold {num_joints} x 3 numbers, got shape {joints.shape}; '
+            'check the layout that the skeletons were extracted with'
+        )
+    if not np.isfinite(joints).all():
+        raise ValueError(f'{path} holds NaN or infinite coordinates; extract it again')
+    return (joints, confidence) if joints.any() else None
+
+
+def _take(pack: PackedSkeletons, paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Copy the skeletons of some paths out of a packed file."""
+    rows = pack.find_paths(paths)
+    found = pack.found[rows]
+    skeletons = pack.keypoints[rows]
+    absent = rows < 0
+    if absent.any():
+        found[absent] = False
+        skeletons[absent] = 0
+    return skeletons, found

@@ -1,9 +1,11 @@
 import json
+import pickle
 
 import numpy as np
 import pytest
 
-from csipreid.datasets.transforms.skeleton_files import JSONSkeletonReader
+from csipreid.datasets.transforms.skeleton_files import SkeletonReader, read_skeleton_file
+from csipreid.skeletons.packed import PACK_SUFFIX, write_pack
 
 
 @pytest.fixture
@@ -13,13 +15,13 @@ def read(tmp_path):
     def write_and_read(text):
         path = tmp_path / '0001C1T0001F001.json'
         path.write_text(text if isinstance(text, str) else json.dumps(text))
-        return JSONSkeletonReader(num_joints=2).read(str(path))
+        return read_skeleton_file(str(path), num_joints=2)
 
     return write_and_read
 
 
 def test_joints_are_float32(read):
-    joints = read({'keypoints': [[0, 1.5, 2], [3, 4, 5]]})
+    joints, _ = read({'keypoints': [[0, 1.5, 2], [3, 4, 5]]})
     assert joints.dtype == np.float32
     assert joints.tolist() == [[0, 1.5, 2], [3, 4, 5]]
 
@@ -30,7 +32,7 @@ def test_zeros_and_no_joints_mean_no_skeleton(read, joints):
 
 
 def test_no_file_means_no_skeleton(tmp_path):
-    assert JSONSkeletonReader(2).read(str(tmp_path / 'none/none.json')) is None
+    assert read_skeleton_file(str(tmp_path / 'none/none.json'), 2) is None
 
 
 @pytest.mark.parametrize(
@@ -64,4 +66,68 @@ def test_a_coordinate_that_is_no_number_is_an_error(read, value):
 def test_find_missing_looks_for_the_files(tmp_path):
     (tmp_path / '1.json').touch()
     paths = [str(tmp_path / '1.json'), str(tmp_path / '2.json')]
-    assert JSONSkeletonReader(2).find_missing(paths) == paths[1:]
+    assert SkeletonReader(2, 'two').find_missing(paths) == paths[1:]
+
+
+def test_the_confidence_is_read_if_it_is_there(read):
+    assert read({'keypoints': [[0, 1, 2], [3, 4, 5]], 'confidence': 0.5})[1] == 0.5
+    assert np.isnan(read({'keypoints': [[0, 1, 2], [3, 4, 5]]})[1])
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """Three frames in two folders of part/, packed and without JSON files; 'b/2' not found."""
+    write_pack(
+        tmp_path / f'part{PACK_SUFFIX}',
+        ['b/2', 'a/1', 'b/1'],
+        np.stack([np.full((2, 3), value) for value in (0, 1, 2)]),
+        np.array([0, 0.9, 0.8]),
+        np.array([False, True, True]),
+        layout='two',
+    )
+    return tmp_path / 'part'
+
+
+def paths_of(folder, *names):
+    return [str(folder / f'{name}.json') for name in names]
+
+
+def test_packed_skeletons_are_those_of_the_paths(packed):
+    skeletons, found = SkeletonReader(2, 'two').read(paths_of(packed, 'b/1', 'a/1', 'b/1'))
+    assert skeletons[:, 0, 0].tolist() == [2, 1, 2]
+    assert skeletons.dtype == np.float32
+    assert found.all()
+
+
+def test_frames_that_are_not_packed_or_not_found_have_none(packed):
+    skeletons, found = SkeletonReader(2, 'two').read(paths_of(packed, 'b/2', 'a/1', 'a/2', 'a/111'))
+    assert found.tolist() == [False, True, False, False]
+    assert skeletons[~found].tolist() == np.zeros((3, 2, 3)).tolist()
+
+
+def test_packed_and_loose_skeletons_mix(packed):
+    (packed.parent / 'loose').mkdir()
+    joints = [[7, 7, 7], [8, 8, 8]]
+    (packed.parent / 'loose/1.json').write_text(json.dumps({'keypoints': joints}))
+    paths = [*paths_of(packed, 'a/1'), *paths_of(packed.parent, 'loose/1', 'loose/2')]
+    skeletons, found = SkeletonReader(2, 'two').read(paths)
+    assert skeletons[:, 0, 0].tolist() == [1, 7, 0]
+    assert found.tolist() == [True, True, False]
+
+
+def test_find_missing_looks_into_packed_files(packed):
+    paths = paths_of(packed, 'a/1', 'a/2', 'b/2')
+    assert SkeletonReader(2, 'two').find_missing(paths) == paths[1:2]
+
+
+def test_a_packed_file_of_another_layout_is_an_error(packed):
+    with pytest.raises(ValueError, match=r"layout 'two' and shape .2, 3., LoadSkeletons expects"):
+        SkeletonReader(17, 'h36m').read(paths_of(packed, 'a/1'))
+
+
+def test_a_copy_for_another_process_opens_its_own_files(packed):
+    reader = SkeletonReader(2, 'two')
+    reader.read(paths_of(packed, 'a/1'))
+    content = pickle.dumps(reader)
+    assert len(content) < 500
+    assert pickle.loads(content).read(paths_of(packed, 'a/1'))[1].all()

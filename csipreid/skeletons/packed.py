@@ -1,0 +1,194 @@
+"""Many skeletons in one file that is read by memory map."""
+
+import os
+import struct
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+
+# A folder of skeleton files `bbox_train` is packed into `bbox_train.skeletons.npz` beside it.
+PACK_SUFFIX = '.skeletons.npz'
+
+_ARRAYS = ('names', 'keypoints', 'confidence', 'found', 'layout')
+_ALIGNMENT = 64  # bytes; np.take copies a whole array that is not aligned
+_LOCAL_HEADER = 30  # bytes of a file's header in a zip archive, before its name
+_ZIP64_EXTRA = 20  # bytes that zipfile adds to each header
+_HIGHEST = 8  # folders to look at on the way up
+
+
+def find_pack(folder: str) -> str | None:
+    """Return the packed file that holds a folder of skeletons, None if there is none.
+
+    The folder itself, which need not exist, and the folders above it may be packed.
+    """
+    for _ in range(_HIGHEST):
+        if not os.path.basename(folder):
+            break
+        if os.path.isfile(folder + PACK_SUFFIX):
+            return folder + PACK_SUFFIX
+        folder = os.path.dirname(folder)
+    return None
+
+
+class PackedSkeletons:
+    """Skeletons of one part of a data set, in one file.
+
+    Nothing is read until it is asked for, and what is read belongs to the operating system:
+    processes that open the same file share its memory. The file is an uncompressed ``.npz``,
+    which ``numpy.load`` reads too.
+
+    Args:
+        path: The packed file.
+
+    Attributes:
+        names: Frames, ascending: path of the skeleton file relative to the packed folder,
+            without its suffix, with ``/``; UTF-8 bytes, (N,).
+        keypoints: Joint positions in metres, float32, (N, V, 3); zero where not found.
+        confidence: Confidence of each skeleton in [0, 1], NaN if not known, float32, (N,).
+        found: Whether the frame has a skeleton, bool, (N,).
+        layout: Name of the joint layout.
+        prefix: Beginning that all paths of the packed folder share.
+
+    Raises:
+        ValueError: If the file is broken.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.prefix = path.removesuffix(PACK_SUFFIX) + os.sep
+        try:
+            arrays = _map_arrays(path)
+        except (zipfile.BadZipFile, ValueError, KeyError, struct.error, OSError) as error:
+            raise ValueError(
+                f'{path} is not a whole file of packed skeletons ({error}); pack them again with '
+                'tools/dataset_converters/pack_skeletons.py'
+            ) from error
+        self.names, self.keypoints = arrays['names'], arrays['keypoints']
+        self.confidence, self.found = arrays['confidence'], arrays['found']
+        self.layout = str(arrays['layout'].item())
+        lengths = {len(array) for array in (self.names, self.keypoints, self.found)}
+        if len(lengths) != 1 or self.keypoints.ndim != 3:
+            raise ValueError(f'{path} holds arrays that do not belong together; pack them again')
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def find(self, names: Sequence[str]) -> np.ndarray:
+        """Return the rows of n names, -1 for a name that is not there, int64, (n,)."""
+        if not len(self):
+            return np.full(len(names), -1)
+        keys = np.array([name.encode() for name in names])
+        width = self.names.dtype.itemsize
+        if keys.dtype.itemsize > width:
+            short = [len(key) <= width for key in keys.tolist()]
+            rows = np.full(len(keys), -1)
+            if any(short):
+                rows[short] = self._search(keys[short])
+            return rows
+        return self._search(keys)
+
+    def find_paths(self, paths: Sequence[str]) -> np.ndarray:
+        """Return the rows of skeleton files by their paths; see :meth:`find`."""
+        start = len(self.prefix)
+        names = [path[start : path.rfind('.')] for path in paths]
+        return self.find(names if os.sep == '/' else [n.replace(os.sep, '/') for n in names])
+
+    def _search(self, keys: np.ndarray) -> np.ndarray:
+        """Search keys no longer than the names."""
+        # Of the same type, or NumPy would convert all names.
+        keys = keys.astype(self.names.dtype, copy=False)
+        rows = self.names.searchsorted(keys)
+        rows[rows == len(self.names)] = 0
+        rows[self.names[rows] != keys] = -1
+        return rows
+
+
+def write_pack(
+    path: str | os.PathLike,
+    names: Sequence[str],
+    keypoints: np.ndarray,
+    confidence: np.ndarray,
+    found: np.ndarray,
+    layout: str,
+) -> None:
+    """Write packed skeletons under a temporary name, then rename the file.
+
+    Equal skeletons give equal bytes, in whatever order they come.
+
+    Args:
+        path: File to write.
+        names: Frames, see :class:`PackedSkeletons`, N of them.
+        keypoints: Metres, float32, (N, V, 3).
+        confidence: In [0, 1] or NaN, float32, (N,).
+        found: Whether the frame has a skeleton, bool, (N,).
+        layout: Name of the joint layout.
+
+    Raises:
+        ValueError: If the arrays differ in length or a name comes twice.
+    """
+    if not len(names) == len(keypoints) == len(confidence) == len(found):
+        raise ValueError(
+            'names, keypoints, confidence and found must be of one length, got '
+            f'{len(names)}, {len(keypoints)}, {len(confidence)} and {len(found)}'
+        )
+    encoded = np.array([name.encode() for name in names], dtype='S' if names else 'S1')
+    order = np.argsort(encoded, kind='stable')
+    encoded = encoded[order]
+    if (encoded[1:] == encoded[:-1]).any():
+        twice = encoded[1:][encoded[1:] == encoded[:-1]][0].decode()
+        raise ValueError(f'frame {twice!r} comes twice; each frame has one skeleton')
+    arrays = dict(
+        names=encoded,
+        keypoints=np.asarray(keypoints, np.float32)[order],
+        confidence=np.asarray(confidence, np.float32)[order],
+        found=np.asarray(found, bool)[order],
+        layout=np.array([layout]),
+    )
+    partial = f'{os.fspath(path)}.partial-{os.getpid()}'
+    try:
+        with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
+            for name, array in arrays.items():
+                _write_array(archive, f'{name}.npy', array)
+        os.replace(partial, path)
+    finally:
+        if os.path.exists(partial):
+            os.remove(partial)
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
+    """Store one array so that its data begin at a multiple of the alignment."""
+    info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    position = archive.fp.tell() if archive.fp else 0
+    start = position + _LOCAL_HEADER + len(name) + _ZIP64_EXTRA
+    padding = 4 + (-start - 4) % _ALIGNMENT  # an extra field has a header of 4 bytes
+    info.extra = struct.pack('<HH', 0xCAFE, padding - 4) + bytes(padding - 4)
+    with archive.open(info, 'w', force_zip64=True) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _map_arrays(path: str) -> dict[str, np.ndarray]:
+    """Map the arrays of an uncompressed ``.npz`` file."""
+    arrays = {}
+    with zipfile.ZipFile(path) as archive, open(path, 'rb') as file:
+        for key in _ARRAYS:
+            info = archive.getinfo(f'{key}.npy')
+            if info.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f'{key} is compressed')
+            file.seek(info.header_offset)
+            header = file.read(_LOCAL_HEADER)
+            name_length, extra_length = struct.unpack('<HH', header[-4:])
+            file.seek(name_length + extra_length, os.SEEK_CUR)
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                read = np.lib.format.read_array_header_2_0
+            shape, _, dtype = read(file)
+            if dtype.hasobject:
+                raise ValueError(f'{key} holds objects')
+            if 0 in shape:
+                arrays[key] = np.zeros(shape, dtype)
+                continue
+            mapped = np.memmap(path, dtype, 'r', file.tell(), shape)
+            arrays[key] = np.asarray(mapped)  # the plain array is faster to index
+    return arrays
