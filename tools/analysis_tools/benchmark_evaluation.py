@@ -2,13 +2,16 @@
 
 Random features with structure (identities, cameras, noise) stand in for a test
 set; by default it has MARS's size. Each measurement runs in a process of its
-own, one after the other, so that peak memory means something.
+own, one after the other, so that peak memory means something. --growth scores
+larger and larger galleries in half precision from disk, 512 dimensions, to show
+how time and memory grow.
 """
 
 import argparse
 import multiprocessing
 import multiprocessing.connection
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 
@@ -137,6 +140,19 @@ JOBS: dict[str, tuple[Callable, Callable]] = {
 }
 
 
+def grown_gallery(tracklets: TrackletSet) -> dict[str, float]:
+    """Score embeddings that lie on disk in half precision."""
+    with tempfile.NamedTemporaryFile(suffix='.npy') as file:
+        np.save(file, tracklets.embedding.astype(np.float16))
+        file.flush()
+        mapped = np.load(file.name, mmap_mode='r')
+        on_disk = TrackletSet(mapped, tracklets.pid, tracklets.camid, tracklets.is_query)
+        del tracklets
+        start = time.perf_counter()
+        scores = our_measures(on_disk)
+        return dict(scoring=time.perf_counter() - start, **scores)
+
+
 def _peak_bytes() -> int:
     """Return the largest resident size of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -151,8 +167,9 @@ def _work(
     warm @ warm  # starts the threads of the matrix product
     before, start = _peak_bytes(), time.perf_counter()
     scores = job(tracklets)
-    seconds = time.perf_counter() - start
-    pipe.send(dict(seconds=seconds, extra_mib=(_peak_bytes() - before) / 2**20, **scores))
+    seconds, peak = time.perf_counter() - start, _peak_bytes()
+    extra, total = (peak - before) / 2**20, peak / 2**20
+    pipe.send(dict(seconds=seconds, extra_mib=extra, peak_mib=total, **scores))
 
 
 def measure(job: Callable, sizes: tuple[int, int, int]) -> dict[str, float]:
@@ -181,6 +198,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--gallery', type=int, default=9330)
     parser.add_argument('--dim', type=int, default=2048)
     parser.add_argument('--repeat', type=int, default=1, help='runs of each; the fastest counts')
+    parser.add_argument(
+        '--growth', type=int, nargs='+', metavar='GALLERY', help='score these gallery sizes instead'
+    )
     parser.add_argument('--json', metavar='OUT', help='write the results to this file')
     return parser.parse_args()
 
@@ -188,6 +208,15 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Measure the chosen jobs and print a table."""
     args = parse_args()
+    if args.growth:
+        grown = {}
+        for gallery in args.growth:
+            grown[gallery] = measure(grown_gallery, (args.queries, gallery, 512))
+            shown = ', '.join(f'{key} {value:.3f}' for key, value in grown[gallery].items())
+            print(f'{args.queries} queries, {gallery} gallery: {shown}', flush=True)
+        if args.json:
+            write_json(args.json, grown)
+        return
     sizes = (args.queries, args.gallery, args.dim)
     print(f'{sizes[0]} queries, {sizes[1]} gallery, {sizes[2]} dimensions, float32')
     results = {}

@@ -115,7 +115,8 @@ def write_strips(
     def write(row: int) -> int:
         paths = frame_paths[row]
         chosen = [paths[index] for index in pick_evenly(len(paths), args.frames)]
-        frames = [cv2.imread(str(Path(args.data_root) / path)) for path in chosen]
+        files = [Path(args.data_root) / path for path in chosen]
+        frames = [cv2.imread(str(file)) for file in files if file.is_file()]
         present = [frame for frame in frames if frame is not None]
         if not present:
             return -1
