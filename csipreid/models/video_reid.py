@@ -66,6 +66,10 @@ class VideoReID(ReIDModel):
         triplet_loss: Config of the loss on features, summed over the three.
         frame_loss: Config of the loss on the identity scores of single frames,
             divided by their number T as in the published code; None leaves it out.
+        contrastive_loss: Config of a loss between the projections of the batch's
+            clips, which spreads the identities over directions as CLIP's own
+            pretraining does: for a tower that stage 1 is to build on. None
+            leaves it out.
         prototype_loss: Config of the loss between clips and prototypes; goes
             with ``prototype_updater``.
         camera_embedding: Config of the camera embedding; None leaves it out.
@@ -95,6 +99,7 @@ class VideoReID(ReIDModel):
         identity_loss: dict,
         triplet_loss: dict,
         frame_loss: dict | None = None,
+        contrastive_loss: dict | None = None,
         prototype_loss: dict | None = None,
         camera_embedding: dict | None = None,
         skeleton_encoder: dict | None = None,
@@ -161,6 +166,7 @@ class VideoReID(ReIDModel):
         self.identity_loss = MODELS.build(identity_loss)
         self.triplet_loss = MODELS.build(triplet_loss)
         self.frame_loss = None if frame_loss is None else MODELS.build(frame_loss)
+        self.contrastive_loss = None if contrastive_loss is None else MODELS.build(contrastive_loss)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'VideoReID':
@@ -176,8 +182,8 @@ class VideoReID(ReIDModel):
     ) -> dict[str, Tensor]:
         """Return the losses of a batch of B clips, each of shape ().
 
-        ``loss_id``, ``loss_triplet``, and as configured ``loss_frame`` and
-        ``loss_prototype``.
+        ``loss_id``, ``loss_triplet``, and as configured ``loss_frame``,
+        ``loss_contrastive`` and ``loss_prototype``.
 
         Raises:
             ValueError: If a label or camera is out of range, or the prototypes
@@ -194,6 +200,9 @@ class VideoReID(ReIDModel):
             frame_labels = labels.repeat_interleave(num_frames)  # (B * T,)
             loss = self.frame_loss(frame_scores.flatten(0, 1), frame_labels)
             losses['loss_frame'] = loss / num_frames
+        if self.contrastive_loss is not None:
+            projected = features[1]
+            losses['loss_contrastive'] = self.contrastive_loss(projected, projected, labels)
         if prototypes is not None:
             losses['loss_prototype'] = self.prototype_loss(features[1], prototypes, labels)
         return losses
