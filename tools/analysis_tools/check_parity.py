@@ -16,7 +16,6 @@ import json
 import os
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,17 +43,10 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'csip'
 FORWARD, LOSS, GRADIENT, STEP, RATE = 1e-5, 1e-5, 1e-3, 1e-4, 1e-9  # relative tolerances
 SMALL_GRADIENT = 1e-3  # below this norm the tolerance is absolute: 1e-6
 NUM_STEPS = 12
-# What a broken or incomplete directory raises.
-_FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zipfile.BadZipFile,
-)
+# Adding the same to all prototypes shifts all logits of a clip alike, so these
+# gradients are zero but for rounding, and what is recorded is rounding.
+ZERO_GRADIENTS = ('VTU.out_proj.0.bias', 'VTU.out_proj.1.bias')
+ZERO_GRADIENT = 1e-2  # the tolerance for them is absolute: 1e-5
 
 
 @dataclass
@@ -62,11 +54,9 @@ class Row:
     """Comparison of one recorded quantity.
 
     Attributes:
-        quantity: What was compared.
         absolute: Largest absolute difference; None if nothing could be compared.
-        relative: Largest difference relative to what the tolerance refers to.
-        tolerance: Largest relative difference that passes.
-        passed: Whether it passes.
+        relative: The same over the largest recorded magnitude, or over the floor
+            of the quantity where that is larger.
         group: Rows of one group are one line of the table, which shows the worst.
         note: What went wrong.
     """
@@ -89,7 +79,7 @@ class Case:
     state: dict[str, Tensor]
     official_names: dict[str, str]
 
-    def build(self, stage: int) -> tuple[nn.Module, Config]:
+    def build(self, stage: int) -> tuple[Any, Config]:
         """Return the model of a stage in training mode, and its config."""
         cfg = sized_config(stage, self.meta)
         with DefaultScope.overwrite_default_scope('csipreid'):
@@ -107,9 +97,10 @@ class Case:
         """Return the clips in another order, their frames shifted along time."""
         order = torch.arange(len(self.io['pid'])) if order is None else order
         frames, skeletons = (self.io[key][order].roll(shift, dims=1) for key in ('img', 'ske'))
+        labels = (self.io[key][order].tolist() for key in ('pid', 'cam'))
         samples = [
             ReIDDataSample(pid=pid, label=pid, camid=camid)
-            for pid, camid in zip(*(self.io[key][order].tolist() for key in ('pid', 'cam')))
+            for pid, camid in zip(*labels, strict=True)
         ]
         return dict(inputs=dict(frames=frames, skeletons=skeletons), data_samples=samples)
 
@@ -180,8 +171,7 @@ def compare(
     group: str | None = None,
 ) -> Row:
     """Compare numbers relative to the largest expected magnitude, at least ``floor``."""
-    ours = torch.as_tensor(actual).detach().double()
-    theirs = torch.as_tensor(expected).detach().double()
+    ours, theirs = _exact(actual), _exact(expected)
     if ours.shape != theirs.shape:
         note = f'shape {tuple(ours.shape)}, recorded {tuple(theirs.shape)}'
         return Row(quantity, None, None, tolerance, False, group, note)
@@ -192,20 +182,31 @@ def compare(
     return Row(quantity, absolute, relative, tolerance, bool(relative <= tolerance), group)
 
 
+def _exact(value: Any) -> Tensor:
+    """Return numbers as float64, so that plain ones are not rounded."""
+    if isinstance(value, Tensor):
+        return value.detach().double()
+    return torch.from_numpy(np.asarray(value, dtype=np.float64))
+
+
 def compare_named(
-    group: str, actual: Mapping[str, float], expected: Mapping[str, float], tolerance: float,
-    floor: float = 0.0,
-) -> Iterator[Row]:  # fmt: skip
+    group: str, actual: Mapping[str, float], expected: Mapping[str, float], tolerance: float
+) -> Iterator[Row]:
     """Compare numbers by name; a name on one side only fails."""
     for name in [*expected, *(name for name in actual if name not in expected)]:
         if name in actual and name in expected:
+            floor = 0.0
+            if tolerance == GRADIENT:
+                floor = ZERO_GRADIENT if name in ZERO_GRADIENTS else SMALL_GRADIENT
             yield compare(name, actual[name], expected[name], tolerance, floor, group)
         else:
             side = 'recorded' if name in actual else 'computed'
-            yield Row(name, None, None, tolerance, False, group, f'{name} is not {side}')
+            yield Row(name, None, None, tolerance, False, group, f'not {side}')
 
 
-def gradient_rows(case: Case, model: nn.Module, losses: Mapping[str, Tensor], stage: int) -> Any:
+def gradient_rows(
+    case: Case, model: nn.Module, losses: Mapping[str, Tensor], stage: int
+) -> Iterator[Row]:
     """Compare the gradient norm of every parameter."""
     torch.stack(list(losses.values())).sum().backward()
     norms = {
@@ -213,26 +214,19 @@ def gradient_rows(case: Case, model: nn.Module, losses: Mapping[str, Tensor], st
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and parameter.grad is not None
     }
-    return compare_named(
-        f'stage {stage} gradient norms',
-        norms,
-        case.meta[f'stage{stage}_grad_norms'],
-        GRADIENT,
-        SMALL_GRADIENT,
-    )
+    recorded = case.meta[f'stage{stage}_grad_norms']
+    yield from compare_named(f'stage {stage} gradient norms', norms, recorded, GRADIENT)
 
 
 def stage1_rows(case: Case) -> Iterator[Row]:
     """Compare features, loss and gradients of stage 1."""
-    model, _ = case.build(1)
+    model, io = case.build(1)[0], case.io
     batch = case.batch()
-    pair = model.extract_pair(batch['inputs'])
-    yield compare('stage 1 image feature', pair.image, case.io['stage1_image_feat'], FORWARD)
-    recorded = case.io['stage1_skeleton_feat']
-    yield compare('stage 1 skeleton feature', pair.skeleton, recorded, FORWARD)
+    image, skeleton, _ = model.extract_pair(batch['inputs'])
+    yield compare('stage 1 image feature', image, io['stage1_image_feat'], FORWARD)
+    yield compare('stage 1 skeleton feature', skeleton, io['stage1_skeleton_feat'], FORWARD)
     losses = model(**batch, mode='loss')
-    total = sum(losses.values())
-    yield compare('stage 1 loss', total, case.io['stage1_loss'], LOSS)
+    yield compare('stage 1 loss', sum(losses.values()), io['stage1_loss'], LOSS)
     yield from gradient_rows(case, model, losses, 1)
 
 
@@ -291,7 +285,6 @@ def step_rows(case: Case, stage: int) -> Iterator[Row]:
         if parameter.requires_grad
     }
     base = cfg.optim_wrapper.optimizer.lr
-    scale = {name: 1.0 for name in groups}
     if stage == 2:
         # What takes part in no result has a rate there, but is not in our models.
         effective = set(case.official_names.values())
@@ -307,7 +300,7 @@ def step_rows(case: Case, stage: int) -> Iterator[Row]:
     pids = case.io['pid']
     per_id = len(pids) // len(pids.unique())
     for step, (recorded_loss, rate) in enumerate(zip(losses, rates, strict=True), start=1):
-        current = torch.tensor([g['lr'] / g['initial_lr'] * base for g in groups.values()]).double()
+        current = [g['lr'] / g['initial_lr'] * base for g in groups.values()]
         name = f'stage {stage} step {step}'
         yield compare(
             f'{name} rate',
@@ -327,10 +320,9 @@ def step_rows(case: Case, stage: int) -> Iterator[Row]:
 
 def check(folder: Path) -> list[Row]:
     """Compare all that a directory records; what cannot be compared fails."""
-    rows: list[Row] = []
     try:
         case = read_case(folder)
-    except _FAULTS as error:
+    except Exception as error:
         return [Row('contents of the directory', None, None, 0.0, False, None, _tell(error))]
     blocks: dict[str, Callable[[], Iterator[Row]]] = {
         'stage 1 forward and gradients': lambda: stage1_rows(case),
@@ -339,19 +331,20 @@ def check(folder: Path) -> list[Row]:
         'stage 1 optimiser steps': lambda: step_rows(case, 1),
         'stage 2 optimiser steps': lambda: step_rows(case, 2),
     }
+    rows: list[Row] = []
     for name, block in blocks.items():
         try:
             rows.extend(block())
-        except _FAULTS as error:
+        except Exception as error:
             rows.append(Row(name, None, None, 0.0, False, None, _tell(error)))
     return rows
 
 
-def _tell(error: BaseException) -> str:
+def _tell(error: Exception) -> str:
     """Say what an exception means for a directory."""
     if isinstance(error, KeyError):
         return f'{error.args[0]} is missing'
-    return str(error) or type(error).__name__
+    return f'{type(error).__name__}: {error}'
 
 
 def table(rows: Sequence[Row]) -> list[str]:
@@ -363,9 +356,10 @@ def table(rows: Sequence[Row]) -> list[str]:
     for name, members in groups.items():
         grouped = members[0].group is not None
         label = f'{name} ({len(members)})' if grouped else name
+        result = 'PASS' if all(row.passed for row in members) else 'FAIL'
         lines.append(
             f'{label:<44}{_worst(members, "absolute"):>14}{_worst(members, "relative"):>14}'
-            f'{members[0].tolerance:>11.0e}  {_verdict(all(row.passed for row in members))}'
+            f'{members[0].tolerance:>11.0e}  {result}'
         )
         for row in [row for row in members if not row.passed]:
             reason = row.note or (f'differs by {row.absolute:.2e}' if grouped else '')
@@ -380,10 +374,6 @@ def _worst(rows: Sequence[Row], kind: str) -> str:
     return f'{float(np.max(values)):.2e}' if values else '-'
 
 
-def _verdict(passed: bool) -> str:
-    return 'PASS' if passed else 'FAIL'
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Check every directory; exit with status 1 if anything fails or is missing."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
@@ -394,16 +384,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     for folder in args.folders:
         rows = results[str(folder)] = check(folder)
         print(folder, *table(rows), '', sep='\n')
-    passed = all(row.passed for rows in results.values() for row in rows)
+    failed = sum(not row.passed for rows in results.values() for row in rows)
     if args.json is not None:
         folders = {name: [asdict(row) for row in rows] for name, rows in results.items()}
         args.json.parent.mkdir(parents=True, exist_ok=True)
         partial = args.json.with_name(f'{args.json.name}.partial')
-        partial.write_text(json.dumps(dict(passed=passed, folders=folders), indent=2) + '\n')
+        partial.write_text(json.dumps(dict(passed=not failed, folders=folders), indent=2) + '\n')
         os.replace(partial, args.json)
-    count = sum(not row.passed for rows in results.values() for row in rows)
-    print('all numbers agree' if passed else f'{count} numbers differ or are missing')
-    sys.exit(0 if passed else 1)
+    print(f'{failed} numbers differ or are missing' if failed else 'all numbers agree')
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == '__main__':

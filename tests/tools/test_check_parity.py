@@ -1,0 +1,147 @@
+import importlib.util
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / 'tests' / 'data' / 'golden_a'
+
+
+@pytest.fixture(scope='module')
+def tool():
+    path = ROOT / 'tools' / 'analysis_tools' / 'check_parity.py'
+    spec = importlib.util.spec_from_file_location('check_parity', path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules[spec.name]
+
+
+@pytest.fixture
+def golden(tmp_path):
+    return Path(shutil.copytree(GOLDEN, tmp_path / 'golden'))
+
+
+def change_meta(folder, change):
+    meta = json.loads((folder / 'meta.json').read_text())
+    change(meta)
+    (folder / 'meta.json').write_text(json.dumps(meta))
+
+
+def change_io(folder, change):
+    with np.load(folder / 'io.npz') as archive:
+        arrays = dict(archive)
+    change(arrays)
+    np.savez(folder / 'io.npz', **arrays)
+
+
+@pytest.mark.slow
+def test_golden_case_agrees_in_every_number(tool, tmp_path, capsys):
+    report = tmp_path / 'new' / 'parity.json'
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(GOLDEN), '--json', str(report)])
+    assert stop.value.code == 0
+    printed = capsys.readouterr().out
+    assert 'stage 2 gradient norms (288)' in printed
+    assert 'FAIL' not in printed
+    content = json.loads(report.read_text())
+    assert content['passed'] is True
+    rows = content['folders'][str(GOLDEN)]
+    groups = [row['group'] for row in rows]
+    assert groups.count('stage 1 gradient norms') == 31
+    assert groups.count('stage 2 gradient norms') == 288
+    assert sum('step' in row['quantity'] and row['group'] is None for row in rows) == 24
+
+
+@pytest.mark.slow
+def test_every_changed_number_fails_and_no_other(tool, golden, capsys):
+    def meta(meta):
+        meta['stage2_grad_norms']['classifier.weight'] *= 1.002
+        meta['stage1_losses'][2] *= 0.9998
+        meta['stage2_losses'][7] *= 1.0002
+        meta['stage1_lrs'][4] *= 1 + 1e-8
+        meta['stage2_lr_scale']['VTU.memory_proj.1.bias'] = 10.0
+        del meta['stage2_grad_norms']['cv_embed']
+
+    def io(arrays):
+        arrays['scores1'].flat[3] += 1e-4 * np.abs(arrays['scores1']).max()
+        arrays['feat0'][0, 0] = np.nan
+        arrays['total_loss'] = arrays['total_loss'] * 1.00002
+        del arrays['eval_feat']
+
+    change_meta(golden, meta)
+    change_io(golden, io)
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(golden), '--json', str(golden / 'parity.json')])
+    assert stop.value.code == 1
+    assert '10 numbers differ or are missing' in capsys.readouterr().out
+    rows = json.loads((golden / 'parity.json').read_text())['folders'][str(golden)]
+    assert {row['quantity']: row['note'] for row in rows if not row['passed']} == {
+        'stage 2 scores 1': '',
+        'stage 2 feature 0': '',
+        'stage 2 total loss': '',
+        'classifier.weight': '',
+        'cv_embed': 'not recorded',
+        'test feature': 'eval_feat is missing',
+        'stage 1 step 5 rate': '',
+        'stage 1 step 3 loss': '',
+        'VTU.memory_proj.1.bias': '',
+        'stage 2 step 8 loss': '',
+    }
+
+
+@pytest.mark.parametrize(
+    ('key', 'rows', 'failing'),
+    [
+        ('image_encoder.conv1.weight', 'eval_rows', 'test feature'),
+        ('TMM.ln_1.weight', 'eval_rows', 'test feature'),
+        (
+            'skeleton_encoder.skeleton_graph_transformer.pos_fc.bias',
+            'stage1_rows',
+            'stage 1 skeleton feature',
+        ),
+        ('PF.fc.0.weight', 'stage2_rows', 'stage 2 prototype logits'),
+        ('bottleneck_proj_temp.weight', 'stage2_rows', 'stage 2 frame loss'),
+    ],
+)
+def test_changed_weight_fails(tool, golden, key, rows, failing):
+    path = golden / 'official_state_dict.pth'
+    state = torch.load(path, weights_only=True)
+    state[key].view(-1)[0] += 0.1
+    torch.save(state, path)
+    checked = getattr(tool, rows)(tool.read_case(golden))
+    assert failing in [row.quantity for row in checked if not row.passed]
+
+
+def test_without_large_rates_new_modules_train_as_the_others(tool):
+    meta = json.loads((GOLDEN / 'meta.json').read_text())
+    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults
+    meta['large_fc_lr'] = False
+    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults == {}
+
+
+@pytest.mark.parametrize('name', ['meta.json', 'io.npz', 'official_state_dict.pth'])
+@pytest.mark.parametrize('harm', ['missing', 'truncated'])
+def test_broken_directory_fails(tool, golden, capsys, name, harm):
+    path = golden / name
+    content = path.read_bytes()
+    path.unlink()
+    if harm == 'truncated':
+        path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(golden)])
+    assert stop.value.code == 1
+    assert 'FAIL' in capsys.readouterr().out
+
+
+def test_contradicting_sizes_fail(tool, golden):
+    change_meta(golden, lambda meta: meta.update(batch=6))
+    (row,) = tool.check(golden)
+    assert not row.passed
+    assert 'the sizes in meta.json' in row.note
