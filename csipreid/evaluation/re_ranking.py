@@ -86,7 +86,7 @@ def re_ranked_blocks(
     gallery_rows: np.ndarray,
     options: tuple[int, int, float] = ReRankingOptions(),
     *,
-    max_bytes: int = 256 << 20,
+    max_bytes: int = 1 << 30,
     device: str | None = None,
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield re-ranked distances of blocks of queries to the whole gallery.
@@ -133,7 +133,7 @@ def re_ranked_blocks(
 
 
 def find_neighbours(
-    unit: np.ndarray, num_nearest: int, max_bytes: int = 256 << 20, device: str | None = None
+    unit: np.ndarray, num_nearest: int, max_bytes: int = 1 << 30, device: str | None = None
 ) -> Neighbours:
     """Find the nearest tracklets of each, comparing all pairs block by block.
 

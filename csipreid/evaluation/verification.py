@@ -77,7 +77,7 @@ def roc_curve(genuine: np.ndarray, impostor_blocks: Iterable[np.ndarray]) -> Roc
 
 
 def verify_tracklets(
-    tracklets: TrackletSet, protocol: Protocol, max_bytes: int = 256 << 20
+    tracklets: TrackletSet, protocol: Protocol, max_bytes: int = 1 << 30
 ) -> RocCurve:
     """Compare each query with each gallery tracklet that the protocol ranks.
 
