@@ -1,5 +1,6 @@
-"""Reading checkpoints safely and filling modules from them, with clear refusals."""
+"""Reading and writing checkpoints safely, and filling modules from them."""
 
+import os
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,24 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f'{path} holds no state dict of tensors')
     return checkpoint
+
+
+def write_checkpoint(content: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint under a temporary name, then rename it.
+
+    Args:
+        content: ``state_dict``, ``meta`` and more: tensors and plain values, so
+            that :func:`read_checkpoint` can read the file.
+        path: File to write; its folder is made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.partial')
+    try:
+        torch.save(dict(content), partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def data_sizes(checkpoint: Mapping[str, Any], source: str) -> dict[str, int]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from csipreid.checkpoint import fill_module, read_checkpoint, select_part
+from csipreid.checkpoint import fill_module, read_checkpoint, select_part, write_checkpoint
 
 
 def test_bare_state_dict_is_wrapped(tmp_path):
@@ -76,3 +76,16 @@ def test_shape_misfit_names_both_shapes():
     state = {'weight': torch.ones(4, 2), 'bias': torch.ones(4)}
     with pytest.raises(ValueError, match=r'\[4, 2\].*\[3, 2\]'):
         fill_module(nn.Linear(2, 3), state, 'file')
+
+
+def test_written_checkpoint_is_whole_and_readable(tmp_path):
+    path = tmp_path / 'new' / 'a.pth'
+    write_checkpoint(dict(state_dict={'weight': torch.ones(2)}, meta=dict(num_ids=3)), path)
+    assert read_checkpoint(path)['meta'] == dict(num_ids=3)
+    assert [file.name for file in path.parent.iterdir()] == ['a.pth']
+
+
+def test_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises((AttributeError, pickle.PicklingError)):
+        write_checkpoint(dict(state_dict=lambda: None), tmp_path / 'a.pth')
+    assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,17 @@ from csipreid.models.reid_model import ReIDModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
+# Parts that extract_feat does not use.
+_TRAINING_PARTS = (
+    'skeleton_encoder.',
+    'skeleton_head.',
+    'prototype_bank.',
+    'prototype_updater.',
+    'image_head.',
+    'projected_head.',
+    'temporal_head.',
+)
+
 
 class TrainingOutputs(NamedTuple):
     """What the losses of B clips are computed from.
@@ -87,6 +98,9 @@ class VideoReID(ReIDModel):
         max_clips: Largest number of clips that one forward of testing takes.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine initialisation.
+
+    Attributes:
+        training_only: Beginnings of the names of weights that no test reads.
     """
 
     def __init__(
@@ -167,6 +181,9 @@ class VideoReID(ReIDModel):
         self.triplet_loss = MODELS.build(triplet_loss)
         self.frame_loss = None if frame_loss is None else MODELS.build(frame_loss)
         self.contrastive_loss = None if contrastive_loss is None else MODELS.build(contrastive_loss)
+        self.training_only = _TRAINING_PARTS + tuple(
+            f'temporal.{name}' for name in getattr(self.temporal, 'training_only', ())
+        )
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'VideoReID':

@@ -282,3 +282,30 @@ def test_updater_needs_its_loss(tiny):
 def test_rejects_impossible_skeleton_dropout(tiny):
     with pytest.raises(ValueError, match=r'in \[0, 1\], got 1.5'):
         tiny.stage2(skeleton_dropout=1.5)
+
+
+def test_what_is_training_only_changes_no_test(tiny):
+    inputs, samples = tiny.batch()
+    model = tiny.stage2().eval()
+    with torch.no_grad():
+        before = model(inputs, samples)
+        needed = []
+        for name, tensor in model.state_dict().items():
+            if name.startswith(model.training_only):
+                tensor.zero_()
+            else:
+                needed.append(name)
+        assert torch.equal(model(inputs, samples), before)
+    assert {name.split('.')[0] for name in needed} == {
+        'image_encoder',
+        'camera_embedding',
+        'temporal',
+    }
+    assert not any('skeleton' in name or 'cross' in name for name in needed)
+
+
+def test_model_without_skeletons_has_training_only_heads(tiny):
+    model = tiny.stage2(skeletons=False, temporal=dict(type='MeanPooling'))
+    assert {name for name in model.state_dict() if name.startswith(model.training_only)} == {
+        name for name in model.state_dict() if '_head.' in name
+    }

@@ -39,6 +39,7 @@ _ARCHS: dict[str, dict[str, int]] = {
         feedforward_channels=4096,
     ),
 }
+_ACTIVATIONS = {'quick_gelu': 'mmpretrain.QuickGELU', 'gelu': 'GELU'}
 _ARCH_KEYS = {'patch_size', 'embed_dims', 'num_layers', 'num_heads', 'feedforward_channels'}
 
 
@@ -66,6 +67,9 @@ class CLIPVisionTransformer(VisionTransformer):
         image_size: Height and width of the frames, pixels.
         embed_dim: Width D of the projection; None takes CLIP's own (512, for
             ViT-L/14 768, for a dict 512).
+        activation: Non-linearity of the feed-forward layers. OpenAI's weights
+            are made for 'quick_gelu'; those of open_clip for 'gelu', unless
+            the name of the model ends in '-quickgelu'.
         frozen: Whether the encoder stays in evaluation mode, without gradient.
         init_cfg: MMEngine initialisation, for example ``dict(type='Pretrained',
             checkpoint=FILE)`` with a file of ``clip_to_csipreid.py``.
@@ -81,11 +85,14 @@ class CLIPVisionTransformer(VisionTransformer):
         image_size: tuple[int, int] = (256, 128),
         embed_dim: int | None = None,
         frozen: bool = False,
+        activation: Literal['quick_gelu', 'gelu'] = 'quick_gelu',
         init_cfg: dict | None = None,
     ) -> None:
         settings = _settings(arch)
         patch_size = settings.pop('patch_size')
         own_embed_dim = settings.pop('embed_dim', 512)
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f'activation must be one of {list(_ACTIVATIONS)}, got {activation!r}')
         height, width = image_size
         if min(height, width) < patch_size:
             raise ValueError(
@@ -97,7 +104,7 @@ class CLIPVisionTransformer(VisionTransformer):
             patch_size=patch_size,
             pre_norm=True,
             norm_cfg=dict(type='LN', eps=1e-5),
-            layer_cfgs=dict(act_cfg=dict(type='mmpretrain.QuickGELU')),
+            layer_cfgs=dict(act_cfg=dict(type=_ACTIVATIONS[activation])),
             out_type='raw',
             interpolate_mode='bilinear',
             patch_cfg=dict(padding=0),

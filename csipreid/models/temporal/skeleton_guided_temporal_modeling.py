@@ -38,7 +38,12 @@ class SkeletonGuidedTemporalModeling(nn.Module):
             published code does in training, which reads the (B, T, V) buffer
             as (V, B, T): most of a clip's skeleton tokens then come from other
             clips of the batch.
+
+    Attributes:
+        training_only: Beginnings of the names of weights that work on skeletons.
     """
+
+    training_only = ('skeleton_', 'cross_')
 
     def __init__(
         self,

@@ -148,3 +148,18 @@ def test_unknown_arch_is_named():
 def test_incomplete_arch_is_named():
     with pytest.raises(ValueError, match=r"got \['embed_dims'\]"):
         build(arch=dict(embed_dims=16))
+
+
+def test_activation_swaps():
+    frames = torch.randn(1, 3, 16, 8)
+    quick = build()
+    exact = build(activation='gelu')
+    exact.load_state_dict(quick.state_dict())
+    hidden = torch.linspace(-3, 3, 7)
+    assert torch.equal(exact.layers[0].ffn.layers[0][1](hidden), F.gelu(hidden))
+    assert not torch.allclose(quick(frames).tokens, exact(frames).tokens, atol=1e-5)
+
+
+def test_unknown_activation_is_named():
+    with pytest.raises(ValueError, match=r"activation must be one of .*, got 'relu'"):
+        build(activation='relu')
