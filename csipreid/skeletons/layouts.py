@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from csipreid.skeletons.layout_tables import TABLES
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -35,52 +37,29 @@ class Layout:
         return tuple(order)
 
 
-# Human3.6M subset of 17 joints (Ionescu et al., TPAMI 2014), in the order of the
-# published CSIP-ReID skeleton files. It calls joint 9 neck or nose.
-_H36M = Layout(
-    name='h36m',
-    joints=(
-        'pelvis',
-        'right_hip',
-        'right_knee',
-        'right_ankle',
-        'left_hip',
-        'left_knee',
-        'left_ankle',
-        'spine',
-        'thorax',
-        'neck',
-        'head',
-        'left_shoulder',
-        'left_elbow',
-        'left_wrist',
-        'right_shoulder',
-        'right_elbow',
-        'right_wrist',
-    ),
-    bones=(
-        (0, 1),
-        (1, 2),
-        (2, 3),
-        (0, 4),
-        (4, 5),
-        (5, 6),
-        (0, 7),
-        (7, 8),
-        (8, 9),
-        (9, 10),
-        (8, 11),
-        (11, 12),
-        (12, 13),
-        (8, 14),
-        (14, 15),
-        (15, 16),
-    ),
-    root=0,
-    flip_pairs=((4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16)),
-)
+def _build(name: str, table: dict) -> Layout:
+    """Make a layout from its table, in which joints are called by name."""
+    joints = table['joints']
+    index = {joint: number for number, joint in enumerate(joints)}
+    return Layout(
+        name=name,
+        joints=joints,
+        bones=tuple((index[parent], index[child]) for parent, child in table['bones']),
+        root=index[table['root']],
+        flip_pairs=tuple(
+            (number, index[f'right_{joint.removeprefix("left_")}'])
+            for number, joint in enumerate(joints)
+            if joint.startswith('left_')
+        ),
+    )
 
-_LAYOUTS = {layout.name: layout for layout in (_H36M,)}
+
+_LAYOUTS = {name: _build(name, table) for name, table in TABLES.items()}
+
+
+def list_layouts() -> list[str]:
+    """Return the names of the known layouts."""
+    return list(_LAYOUTS)
 
 
 def get_layout(name: str) -> Layout:

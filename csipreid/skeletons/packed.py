@@ -10,6 +10,7 @@ import numpy as np
 # A folder of skeleton files `bbox_train` is packed into `bbox_train.skeletons.npz` beside it.
 PACK_SUFFIX = '.skeletons.npz'
 
+_SUFFIX = b'.json'
 _ARRAYS = ('names', 'keypoints', 'confidence', 'found', 'layout')
 _ALIGNMENT = 64  # bytes; np.take copies a whole array that is not aligned
 _LOCAL_HEADER = 30  # bytes of a file's header in a zip archive, before its name
@@ -57,6 +58,8 @@ class PackedSkeletons:
     def __init__(self, path: str) -> None:
         self.path = path
         self.prefix = path.removesuffix(PACK_SUFFIX) + os.sep
+        self._head = self.prefix.encode()
+        self._between = _SUFFIX + b'\n' + self._head
         try:
             arrays = _map_arrays(path)
         except (zipfile.BadZipFile, ValueError, KeyError, struct.error, OSError) as error:
@@ -76,31 +79,49 @@ class PackedSkeletons:
 
     def find(self, names: Sequence[str]) -> np.ndarray:
         """Return the rows of n names, -1 for a name that is not there, int64, (n,)."""
-        if not len(self):
-            return np.full(len(names), -1)
-        keys = np.array([name.encode() for name in names])
-        width = self.names.dtype.itemsize
-        if keys.dtype.itemsize > width:
-            short = [len(key) <= width for key in keys.tolist()]
-            rows = np.full(len(keys), -1)
-            if any(short):
-                rows[short] = self._search(keys[short])
-            return rows
-        return self._search(keys)
+        return self._search([name.encode() for name in names])
 
     def find_paths(self, paths: Sequence[str]) -> np.ndarray:
-        """Return the rows of skeleton files by their paths; see :meth:`find`."""
-        start = len(self.prefix)
-        names = [path[start : path.rfind('.')] for path in paths]
-        return self.find(names if os.sep == '/' else [n.replace(os.sep, '/') for n in names])
+        """Return the rows of skeleton files by their paths, -1 for those that are not there.
 
-    def _search(self, keys: np.ndarray) -> np.ndarray:
-        """Search keys no longer than the names."""
-        # Of the same type, or NumPy would convert all names.
-        keys = keys.astype(self.names.dtype, copy=False)
+        A path that does not begin with :attr:`prefix` is not there.
+        """
+        # One split of all paths at once takes a third of the time of a loop.
+        text = '\n'.join(paths).encode()
+        names = text[len(self._head) : -len(_SUFFIX)].split(self._between)
+        if (
+            len(names) != len(paths)
+            or not text.startswith(self._head)
+            or not text.endswith(_SUFFIX)
+            or os.sep != '/'
+        ):
+            names = [self._name_of(path) for path in paths]
+        return self._search(names)
+
+    def _name_of(self, path: str) -> bytes:
+        """Return the name under which a path is stored; one that no frame has for others."""
+        if not path.startswith(self.prefix):
+            return b'\n'
+        name = os.path.splitext(path[len(self.prefix) :])[0]
+        return name.replace(os.sep, '/').encode()
+
+    def _search(self, names: list[bytes]) -> np.ndarray:
+        """Search encoded names."""
+        if not len(self):
+            return np.full(len(names), -1)
+        keys = np.array(names)
+        if keys.dtype != self.names.dtype:
+            # Of the same type, or NumPy would convert all names. It cuts those too long.
+            keys = keys.astype(self.names.dtype)
+            fits = np.array([len(name) <= keys.dtype.itemsize for name in names])
+        else:
+            fits = None
         rows = self.names.searchsorted(keys)
-        rows[rows == len(self.names)] = 0
-        rows[self.names[rows] != keys] = -1
+        hits = self.names.take(rows, mode='clip')
+        if hits.tobytes() != keys.tobytes():
+            rows[hits != keys] = -1
+        if fits is not None:
+            rows[~fits] = -1
         return rows
 
 

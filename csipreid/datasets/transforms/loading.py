@@ -96,7 +96,7 @@ class LoadSkeletons(BaseTransform):
         paths = results['skeleton_paths']
         inds = results['frame_inds'].ravel().tolist()
         skeletons, valid = self.reader.read([paths[index] for index in inds])
-        if not valid.all() and self.missing != 'mask':
+        if self.missing != 'mask' and not valid.all():
             self._fill(skeletons, valid, inds, paths)
         results['skeletons'] = skeletons
         results['skeleton_valid'] = valid

@@ -1,12 +1,12 @@
 """Reading the skeletons of frames from their files."""
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.skeletons.files import read_skeleton_file
 from csipreid.skeletons.packed import PackedSkeletons, find_pack
 
 
@@ -44,8 +44,10 @@ class SkeletonReader:
             ValueError: If a file holds anything else.
         """
         pack = self._pack(paths[0])
-        if pack is not None and all(path.startswith(pack.prefix) for path in paths):
-            return _take(pack, paths)
+        if pack is not None:
+            rows = pack.find_paths(paths)
+            if -1 not in rows.tolist():
+                return pack.keypoints.take(rows, axis=0), pack.found.take(rows)
         skeletons = np.zeros((len(paths), self.num_joints, 3), np.float32)
         found = np.zeros(len(paths), bool)
         known: dict[str, np.ndarray | None] = {}
@@ -95,59 +97,7 @@ class SkeletonReader:
         """Read one skeleton, float32, (V, 3), None if there is none."""
         pack = self._pack(path)
         if pack is not None:
-            skeletons, found = _take(pack, [path])
-            return skeletons[0] if found[0] else None
+            row = pack.find_paths([path])[0]
+            return pack.keypoints[row] if row >= 0 and pack.found[row] else None
         content = read_skeleton_file(path, self.num_joints)
         return None if content is None else content[0]
-
-
-def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] | None:
-    """Read the JSON file of one frame.
-
-    Args:
-        path: The file.
-        num_joints: Joints that it must have, V.
-
-    Returns:
-        Joint positions in metres, float32, (V, 3), and the confidence in [0, 1], NaN if the
-        file does not say; None when there is no skeleton.
-
-    Raises:
-        ValueError: If the file holds anything but a skeleton.
-    """
-    try:
-        with open(path, 'rb') as file:
-            text = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        content = json.loads(text)
-        joints = np.array(content['keypoints'], dtype=np.float32)
-        confidence = float(content.get('confidence', np.nan))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
-            f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
-            f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it'
-        ) from error
-    if joints.size == 0:
-        return None
-    if joints.shape != (num_joints, 3):
-        raise ValueError(
-            f'{path} must hold {num_joints} x 3 numbers, got shape {joints.shape}; '
-            'check the layout that the skeletons were extracted with'
-        )
-    if not np.isfinite(joints).all():
-        raise ValueError(f'{path} holds NaN or infinite coordinates; extract it again')
-    return (joints, confidence) if joints.any() else None
-
-
-def _take(pack: PackedSkeletons, paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Copy the skeletons of some paths out of a packed file."""
-    rows = pack.find_paths(paths)
-    found = pack.found[rows]
-    skeletons = pack.keypoints[rows]
-    absent = rows < 0
-    if absent.any():
-        found[absent] = False
-        skeletons[absent] = 0
-    return skeletons, found

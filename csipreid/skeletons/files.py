@@ -1,0 +1,71 @@
+"""The JSON file of one frame's skeleton."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+
+def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] | None:
+    """Read the JSON file of one frame.
+
+    Args:
+        path: The file.
+        num_joints: Joints that it must have, V.
+
+    Returns:
+        Joint positions in metres, float32, (V, 3), and the confidence in [0, 1], NaN if the
+        file does not say; None when there is no skeleton.
+
+    Raises:
+        ValueError: If the file holds anything but a skeleton.
+    """
+    try:
+        with open(path, 'rb') as file:
+            text = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        content = json.loads(text)
+        joints = np.array(content['keypoints'], dtype=np.float32)
+        confidence = float(content.get('confidence', np.nan))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
+            f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it'
+        ) from error
+    if joints.size == 0:
+        return None
+    if joints.shape != (num_joints, 3):
+        raise ValueError(
+            f'{path} must hold {num_joints} x 3 numbers, got shape {joints.shape}; '
+            'check the layout that the skeletons were extracted with'
+        )
+    if not np.isfinite(joints).all():
+        raise ValueError(f'{path} holds NaN or infinite coordinates; extract it again')
+    return (joints, confidence) if joints.any() else None
+
+
+def write_skeleton_file(
+    path: str | os.PathLike, joints: np.ndarray | None, confidence: float
+) -> None:
+    """Write the JSON file of one frame under a temporary name, then rename it.
+
+    The folder is made if it does not exist. The temporary name is always the same, so that
+    what a killed process left is overwritten by the next.
+
+    Args:
+        path: The file.
+        joints: Joint positions in metres, float32, (V, 3); None when no body was found, which
+            is written as an empty list.
+        confidence: In [0, 1].
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # As short as float32 numbers can be written without loss.
+    rows = [] if joints is None else [[float(str(x)) for x in row] for row in np.float32(joints)]
+    content = dict(keypoints=rows, confidence=round(float(confidence), 4))
+    partial = path.with_name(f'{path.name}.partial')
+    partial.write_text(json.dumps(content, separators=(',', ':')) + '\n', encoding='utf-8')
+    os.replace(partial, path)
