@@ -9,7 +9,14 @@ VERSION = (HERE / 'csipreid' / 'version.py').read_text(encoding='utf-8').split("
 
 LSVID = ['h5py>=3.9']  # its queries are in a MATLAB 7.3 file
 POSE = ['ai-edge-litert>=2.0']  # runs BlazePose
-TEST = ['pytest>=7.4', 'hypothesis>=6.80', *LSVID]
+TEST = [
+    'pytest>=7.4',
+    'hypothesis>=6.80',
+    # What converted weights are compared with.
+    'open_clip_torch>=2.24',
+    'safetensors>=0.4',
+    'transformers>=4.40',
+]
 
 setup(
     name='csipreid',

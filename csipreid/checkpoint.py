@@ -37,7 +37,7 @@ def read_checkpoint(path: str | Path, map_location: Any = 'cpu') -> dict[str, An
             f'{path} is not a plain checkpoint: it holds Python objects, which are not loaded '
             'because they could run code; save tensors and plain values only'
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a torn pickle breaks torch in a dozen ways
         raise ValueError(
             f'checkpoint {path} cannot be read; it is truncated or not a checkpoint ({error})'
         ) from error

@@ -25,6 +25,15 @@ def test_truncated_file_is_refused(tmp_path):
         read_checkpoint(path)
 
 
+@pytest.mark.parametrize('length', [3, 30, 100, 400, 900])
+def test_truncated_file_of_the_old_format_is_refused(tmp_path, length):
+    path = tmp_path / 'a.pth'
+    torch.save({'weight': torch.ones(300)}, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ValueError, match='truncated or not a checkpoint'):
+        read_checkpoint(path)
+
+
 def test_empty_file_is_refused(tmp_path):
     (tmp_path / 'a.pth').touch()
     with pytest.raises(ValueError, match='truncated or not a checkpoint'):
