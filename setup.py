@@ -12,6 +12,7 @@ POSE = ['ai-edge-litert>=2.0']  # runs BlazePose
 TEST = [
     'pytest>=7.4',
     'hypothesis>=6.80',
+    *LSVID,
     # What converted weights are compared with.
     'open_clip_torch>=2.24',
     'safetensors>=0.4',
