@@ -29,8 +29,10 @@ from scipy import sparse
 
 from csipreid.evaluation.similarity import take_unit_rows
 
-# Bytes per pair in a block: cosine or distance, what is made of it, and the ranking.
-_BYTES_PER_PAIR = 20
+# Bytes per pair in a block: while the nearest are found, the cosine and a little more;
+# in the result, the distance, what it is made of, and the ranking.
+_BYTES_PER_COSINE = 5
+_BYTES_PER_DISTANCE = 20
 # Rows of the sparse products that are formed at a time.
 _SPARSE_ROWS = 2048
 # Pairs whose cosines are formed at a time: few, so that they stay in the cache.
@@ -115,7 +117,7 @@ def re_ranked_blocks(
     near = find_neighbours(unit, max(k1 + 1, k2), max_bytes, device)
     encodings = encode(unit, near, k1, k2)
     by_column = encodings.tocsc()
-    step = max(1, max_bytes // (_BYTES_PER_PAIR * len(gallery)))
+    step = max(1, max_bytes // (_BYTES_PER_DISTANCE * len(gallery)))
     candidates = unit[gallery]
     place = np.full(len(unit), -1)
     place[gallery] = np.arange(len(gallery))
@@ -148,13 +150,14 @@ def find_neighbours(
     nearest = np.empty((size, num_nearest), np.int64)
     farthest = np.empty(size, np.float32)
     everything = None if device is None else torch.from_numpy(unit).to(device)
-    step = min(size, max(1, max_bytes // (_BYTES_PER_PAIR * size)))
+    step = min(size, max(1, max_bytes // (_BYTES_PER_COSINE * size)))
+    # If all pairs fit, NumPy sees a product with its own transpose and does half the work.
     buffer = np.empty((step if everything is None else 0, size), np.float32)
     for start in range(0, size, step):
         rows = slice(start, start + step)
         if everything is None:
-            block = unit[rows]
-            cosines = torch.from_numpy(np.matmul(block, unit.T, out=buffer[: len(block)]))
+            part = unit[rows]
+            cosines = torch.from_numpy(np.matmul(part, unit.T, out=buffer[: len(part)]))
         else:
             cosines = everything[rows] @ everything.T
         farthest[rows] = 1 - cosines.amin(dim=1).cpu().numpy()
