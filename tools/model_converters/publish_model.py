@@ -1,0 +1,123 @@
+"""Make a checkpoint ready to be shared: only what testing needs, and what it is.
+
+Weights that training alone needs (skeleton encoder, prototypes, classifiers) and
+the state of the optimiser are left out. What is left embeds RGB frames. Input
+size, normalisation, clip length, data set and config are put inside; the name
+ends in the first eight digits of the file's SHA-256.
+
+Example::
+
+    python tools/model_converters/publish_model.py configs/csip/stage2_mars.py \
+        work_dirs/stage2_mars/epoch_80.pth checkpoints/csip-mars.pth
+"""
+
+import argparse
+import hashlib
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint, write_checkpoint
+from csipreid.registry import MODELS
+from csipreid.version import __version__
+
+
+def strip(cfg: Config, checkpoint: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return the checkpoint to publish.
+
+    Args:
+        cfg: Config of the model.
+        checkpoint: As a training run or a converter wrote it.
+        source: Its name, for errors.
+
+    Raises:
+        ValueError: If the checkpoint does not fit the config.
+    """
+    sizes = data_sizes(checkpoint, source)
+    wanted = inspect.signature(MODELS.get(cfg.model.type)).parameters
+    with DefaultScope.overwrite_default_scope('csipreid'):
+        model = MODELS.build(
+            cfg.model, default_args={name: n for name, n in sizes.items() if name in wanted}
+        )
+    training_only = getattr(model, 'training_only', ())
+    state = checkpoint['state_dict']
+    fill_module(model, state, f'checkpoint {source}', training_only)
+    kept = {
+        name: tensor.detach().cpu().clone()  # a view would be saved with all it is a view of
+        for name, tensor in state.items()
+        if not training_only or not name.startswith(training_only)
+    }
+    return dict(state_dict=kept, meta=metadata(cfg, checkpoint))
+
+
+def metadata(cfg: Config, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Describe how the model is to be used, in plain values.
+
+    Raises:
+        ValueError: If the config does not tell.
+    """
+    steps = {step.type: step for step in cfg.test_pipeline}
+    preprocessor = cfg.model.get('data_preprocessor') or {}
+    if not {'ResizeFrames', 'SampleClip'} <= set(steps) or not {'mean', 'std'} <= set(preprocessor):
+        raise ValueError(
+            f'{cfg.filename} does not tell how frames are prepared: test_pipeline needs '
+            'SampleClip and ResizeFrames, data_preprocessor needs mean and std'
+        )
+    return dict(
+        dataset_meta=dict(checkpoint['meta']['dataset_meta']),
+        input_size=list(steps['ResizeFrames'].size),
+        mean=list(preprocessor['mean']),
+        std=list(preprocessor['std']),
+        clip_len=steps['SampleClip'].clip_len,
+        config=cfg.pretty_text,
+        epoch=checkpoint['meta'].get('epoch'),
+        csipreid_version=__version__,
+    )
+
+
+def publish(cfg: Config, src: Path, dst: Path) -> Path:
+    """Write the published file and return its path.
+
+    Raises:
+        OSError: If a file cannot be read or written.
+        ValueError: If the checkpoint does not fit the config.
+    """
+    content = strip(cfg, read_checkpoint(src), str(src))
+    partial = dst.with_name(f'{dst.name}.unnamed')
+    try:
+        write_checkpoint(content, partial)
+        digest = hashlib.sha256(partial.read_bytes()).hexdigest()
+        final = dst.with_name(f'{dst.stem}-{digest[:8]}{dst.suffix or ".pth"}')
+        os.replace(partial, final)
+    finally:
+        partial.unlink(missing_ok=True)
+    return final
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Publish a checkpoint; write nothing if anything does not fit."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('config', type=Path, help='config that the checkpoint was trained with')
+    parser.add_argument('src', type=Path, help='checkpoint to read')
+    parser.add_argument('dst', type=Path, help='file to write; the hash is added to its name')
+    args = parser.parse_args(argv)
+    try:
+        if not args.config.is_file():
+            raise FileNotFoundError(f'config {args.config} not found; see the folder configs/')
+        final = publish(Config.fromfile(args.config), args.src, args.dst)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f'error: {error}')
+    for what, path in (('before', args.src), ('after', final)):
+        state = read_checkpoint(path)['state_dict']
+        size = path.stat().st_size / 2**20
+        print(f'{what + ":":<8}{size:9.2f} MiB, {len(state):4d} tensors, {path}')
+
+
+if __name__ == '__main__':
+    main()
