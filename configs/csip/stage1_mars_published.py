@@ -15,3 +15,7 @@ model = dict(
     skeleton_encoder=dict(encoding='published', random_signs=True),
     loss=dict(normalize=False, temperature=1.0, loss_weight=2.0),
 )
+
+train_pipeline = _base_.train_pipeline
+train_pipeline[2].update(missing='zeros')  # LoadSkeletons
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

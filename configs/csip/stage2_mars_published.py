@@ -20,12 +20,14 @@ model = dict(
 )
 
 train_pipeline = _base_.train_pipeline
-train_pipeline[5].update(mirror_skeletons=False)
-train_pipeline[6].update(place_by_size=True)
+train_pipeline[2].update(missing='zeros')  # LoadSkeletons
+train_pipeline[5].update(mirror_skeletons=False)  # FlipClip
+train_pipeline[6].update(place_by_size=True)  # EraseFrames
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 # Random frames in random batches, and the encoders in training mode.
 prototype_pipeline = _base_.prototype_pipeline
-prototype_pipeline[0].update(mode='restricted_random')
+prototype_pipeline[0].update(mode='restricted_random')  # SampleClip
+prototype_pipeline[2].update(missing='zeros')  # LoadSkeletons
 prototype_dataloader = dict(
     batch_size=64,
     num_workers=8,

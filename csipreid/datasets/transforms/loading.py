@@ -15,7 +15,7 @@ from csipreid.datasets.transforms.skeleton_files import SkeletonReader
 from csipreid.registry import TRANSFORMS
 from csipreid.skeletons import get_layout
 
-Missing = Literal['error', 'mask', 'nearest']
+Missing = Literal['error', 'mask', 'nearest', 'zeros']
 
 _SIZED = 32  # skeletons that are measured before a run
 _LARGEST = 50.0  # metres that no body measures
@@ -75,7 +75,8 @@ class LoadSkeletons(BaseTransform):
         missing: What to do with a frame without skeleton. 'error': raise. 'mask': leave zeros
             and mark it as not valid. 'nearest': take the skeleton of the nearest frame of the
             tracklet that has one, the earlier of two, even if it lies outside the clip; in a
-            tracklet that has none at all, fall back to 'mask'.
+            tracklet that has none at all, fall back to 'mask'. 'zeros': take all joints at the
+            root for a pose, as the published CSIP-ReID code does where a file holds only zeros.
 
     Raises:
         FileNotFoundError: In the mode 'error', for a frame without skeleton.
@@ -96,7 +97,9 @@ class LoadSkeletons(BaseTransform):
         paths = results['skeleton_paths']
         inds = results['frame_inds'].ravel().tolist()
         skeletons, valid = self.reader.read([paths[index] for index in inds])
-        if self.missing != 'mask' and not valid.all():
+        if self.missing == 'zeros':
+            valid[:] = True
+        elif self.missing != 'mask' and not valid.all():
             self._fill(skeletons, valid, inds, paths)
         results['skeletons'] = skeletons
         results['skeleton_valid'] = valid

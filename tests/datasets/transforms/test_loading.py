@@ -133,6 +133,13 @@ def test_nearest_looks_outside_the_clip_and_prefers_the_earlier(skeleton_paths, 
     assert results['skeleton_valid'].tolist() == [True]
 
 
+def test_zeros_are_taken_for_a_pose(skeleton_paths):
+    masked = load_skeletons(skeleton_paths, [0, 6, 7], missing='mask')
+    results = load_skeletons(skeleton_paths, [0, 6, 7], missing='zeros')
+    assert results['skeleton_valid'].all()
+    assert np.array_equal(results['skeletons'], masked['skeletons'])
+
+
 def test_nearest_falls_back_to_the_mask_without_any_skeleton():
     results = load_skeletons(['none/1.json', 'none/2.json'], [0, 1, 1], missing='nearest')
     assert results['skeleton_valid'].tolist() == [False] * 3
@@ -146,8 +153,8 @@ def test_skeletons_must_be_loaded_before_the_flip(skeleton_paths):
 
 
 def test_unknown_policy_is_named():
-    with pytest.raises(ValueError, match="got 'zeros'"):
-        TRANSFORMS.build(dict(type='LoadSkeletons', missing='zeros'))
+    with pytest.raises(ValueError, match="got 'drop'"):
+        TRANSFORMS.build(dict(type='LoadSkeletons', missing='drop'))
 
 
 def check_skeletons(paths, missing):
