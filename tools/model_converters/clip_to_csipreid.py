@@ -12,15 +12,19 @@ Example::
 
 import argparse
 import sys
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
-from torch import Tensor
+# mmcv tells at import that its compiled operators are absent; nothing here uses them.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
-from csipreid.checkpoint import read_checkpoint, write_checkpoint
-from csipreid.models.clip_keys import ClipTower, clip_to_csipreid
+import torch  # noqa: E402
+from torch import Tensor  # noqa: E402
+
+from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
+from csipreid.models.clip_keys import ClipTower, clip_to_csipreid  # noqa: E402
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
