@@ -1,32 +1,43 @@
 """CSIP stage 1 on the walkers: the MARS recipe in small.
 
 The image tower comes from the image-only baseline (configs/baselines), trained on
-the walkers' own training identities, because no CLIP weights are shipped.
+the walkers' own training identities, because no CLIP weights are shipped. Sizes, number of epochs, learning rate and
+dropout differ from MARS: a model this small underfits with dropout.
 """
 
 _base_ = './stage1_mars.py'
 
 data_root = 'data/walkers'
+clip_len = 4  # frames per clip
 image_size = (64, 32)  # height, width
 embed_dim = 96  # space shared by images and skeletons
 batch_size = 32  # tracklets
-max_epochs = 30
-base_lr = 1e-3
+max_epochs = 50
+base_lr = 2e-3
 
 model = dict(
     image_encoder=dict(
         arch=dict(
-            _delete_=True, embed_dims=96, num_layers=4, num_heads=4, feedforward_channels=384, patch_size=8
+            _delete_=True,
+            embed_dims=96,
+            num_layers=4,
+            num_heads=4,
+            feedforward_channels=384,
+            patch_size=8,
         ),
         image_size=image_size,
         embed_dim=embed_dim,
     ),
-    skeleton_encoder=dict(embed_dim=64, depth=3, num_heads=4, feedforward_channels=128),
+    skeleton_encoder=dict(
+        embed_dim=64, depth=2, num_heads=4, feedforward_channels=128, dropout=0.0
+    ),
 )
 
 train_pipeline = _base_.train_pipeline
+train_pipeline[0].update(clip_len=clip_len)
 train_pipeline[3].update(size=image_size)
 test_pipeline = _base_.test_pipeline
+test_pipeline[0].update(clip_len=clip_len)
 test_pipeline[3].update(size=image_size)
 train_dataloader = dict(
     batch_size=batch_size,
