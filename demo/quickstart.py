@@ -15,19 +15,20 @@ import sys
 import time
 from pathlib import Path
 
-import cv2
 import mmcv
 import numpy as np
 
 from csipreid.evaluation.feature_file import read_features
 from csipreid.evaluation.protocol import get_protocol
+from csipreid.evaluation.ranked_lists import ranked_lists
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.tracklet_set import TrackletSet
 from csipreid.visualization.curves import draw_curves
-from csipreid.visualization.ranking_sheet import RankedTracklet, draw_ranking
+from csipreid.visualization.ranking_sheet import RankedTracklet, Verdict, draw_ranking
 
 ROOT = Path(__file__).resolve().parents[1]
 PROTOCOL = 'mars_official'  # as in the configs
+NUM_IDS = (48, 24)  # training, test
 NUM_CHANCE_DRAWS = 20
 NUM_SHOWN_QUERIES = 8
 NUM_SHOWN_RANKS = 6
@@ -74,7 +75,8 @@ class Quickstart:
     def make_data(self) -> None:
         """Render the walkers."""
         tool = 'tools/dataset_converters/make_walkers.py'
-        self.run('make the walkers', tool, '--out', self.data, '--seed', str(self.seed))
+        ids = ['--ids', *map(str, NUM_IDS)]
+        self.run('make the walkers', tool, '--out', self.data, '--seed', str(self.seed), *ids)
 
     def train(self, title: str, config: str, pretrained: Path | None = None) -> Path:
         """Train a config and return its last checkpoint."""
@@ -131,31 +133,29 @@ def draw_rankings(feature_file: Path, path: Path) -> None:
     tracklets, paths = features.tracklets, features.frame_paths
     if paths is None:
         raise ValueError(f'{feature_file} names no frames')
-    retrieval = evaluate_retrieval(tracklets, get_protocol(PROTOCOL))
+    protocol = get_protocol(PROTOCOL)
+    retrieval = evaluate_retrieval(tracklets, protocol)
     precision = retrieval.average_precisions()
     by_precision = np.argsort(precision, kind='stable')
     shown = by_precision[np.linspace(0, len(by_precision) - 1, NUM_SHOWN_QUERIES).astype(int)]
-    embedding = tracklets.embedding / np.linalg.norm(tracklets.embedding, axis=1, keepdims=True)
 
-    def tracklet(index: int, verdict: str, note: str) -> RankedTracklet:
-        frames = [mmcv.imread(p, channel_order='rgb') for p in paths[index]]
+    def picture(index: int, verdict: Verdict, note: str = '') -> RankedTracklet:
+        frames = [mmcv.imread(frame, channel_order='rgb') for frame in paths[index]]
         caption = f'{note}id {tracklets.pid[index]} cam {tracklets.camid[index] + 1}'
-        return RankedTracklet(frames, verdict, caption)  # type: ignore[arg-type]
+        return RankedTracklet(frames, verdict, caption)
 
     rows = []
     for position in shown:
-        query = int(retrieval.query_rows[position])
-        items = [tracklet(query, 'query', f'AP {100 * precision[position]:.0f}: ')]
-        order = np.argsort(-(embedding @ embedding[query]), kind='stable')
-        for index in order[np.isin(order, retrieval.gallery_rows)]:
-            same = tracklets.pid[index] == tracklets.pid[query]
-            if same and tracklets.camid[index] == tracklets.camid[query]:
-                continue  # the protocol leaves these out
-            items.append(tracklet(int(index), 'right' if same else 'wrong', ''))
-            if len(items) > NUM_SHOWN_RANKS:
-                break
-        rows.append(items)
-    cv2.imwrite(str(path), cv2.cvtColor(draw_ranking(rows), cv2.COLOR_RGB2BGR))
+        query_rows = retrieval.query_rows[[position]]
+        found = next(
+            iter(ranked_lists(tracklets, protocol, NUM_SHOWN_RANKS, query_rows=query_rows))
+        )
+        row = [picture(found.query, 'query', f'AP {100 * precision[position]:.0f}: ')]
+        for index, verdict in zip(found.rows.tolist(), found.verdicts, strict=True):
+            if verdict == 'right' or verdict == 'wrong':  # the others take no rank
+                row.append(picture(index, verdict))
+        rows.append(row)
+    mmcv.imwrite(draw_ranking(rows, num_frames=2)[..., ::-1], str(path))
 
 
 def draw_losses(work_dirs: dict[str, Path], path: Path) -> None:
@@ -174,7 +174,7 @@ def draw_losses(work_dirs: dict[str, Path], path: Path) -> None:
             if name.startswith('loss')
         }
     image = draw_curves(panels, x_label='iteration', y_label='training loss')
-    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    mmcv.imwrite(image[..., ::-1], str(path))
 
 
 def main() -> None:
@@ -182,14 +182,17 @@ def main() -> None:
     args = parse_args()
     start = time.perf_counter()
     steps = Quickstart(args.out.resolve(), args.seed)
-    baseline, histogram = 'configs/baselines/image_only_walkers.py', None
     histogram = 'configs/baselines/colour_histogram_walkers.py'
+    baseline = 'configs/baselines/image_only_walkers.py'
+    control = 'configs/baselines/image_only_continued_walkers.py'
     stage1, stage2 = 'configs/csip/stage1_walkers.py', 'configs/csip/stage2_walkers.py'
 
     steps.make_data()
     rows = {'colour_histogram': row(steps.test('test colour histogram', histogram, None))}
     tower = steps.train('train image-only baseline', baseline)
     rows['image_only'] = row(steps.test('test image-only baseline', baseline, tower))
+    continued = steps.train('train image-only on', control, tower)
+    rows['image_only_continued'] = row(steps.test('test image-only on', control, continued))
     aligned = steps.train('train stage 1', stage1, tower)
     cross_modal = row(steps.test('test stage 1', stage1, aligned, dump=False), 'cross_modal')
     final = steps.train('train stage 2', stage2, aligned)
@@ -212,9 +215,9 @@ def main() -> None:
     partial.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
     os.replace(partial, steps.out / 'results.json')
 
-    print(f'\n{"":<20}{"mAP":>8}{"rank-1":>8}   percent, {PROTOCOL} protocol')
+    print(f'\n{"":<22}{"mAP":>8}{"rank-1":>8}   percent, {PROTOCOL} protocol')
     for name, measures in rows.items():
-        print(f'{name:<20}{measures["mAP"]:8.1f}{measures["rank-1"]:8.1f}')
+        print(f'{name:<22}{measures["mAP"]:8.1f}{measures["rank-1"]:8.1f}')
     print(
         f'stage 1, skeleton to image: mAP {cross_modal["mAP"]:.1f}, '
         f'rank-1 {cross_modal["rank-1"]:.1f}\n'
