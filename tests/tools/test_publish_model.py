@@ -102,9 +102,13 @@ def test_name_ends_in_the_hash_of_the_file(tool, config, trained):
 
 def test_meta_data_tells_how_to_use_it(tool, config, trained):
     meta = read_checkpoint(publish(tool, config, trained))['meta']
-    assert meta['input_size'] == [64, 32]
-    assert (meta['clip_len'], meta['epoch']) == (8, 30)
-    assert meta['mean'] == [122.771, 116.746, 104.094]
+    cfg = Config.fromfile(config)
+    assert meta['input_size'] == list(cfg.image_size)
+    assert (meta['clip_len'], meta['epoch']) == (cfg.test_pipeline[0].clip_len, 30)
+    assert (meta['mean'], meta['std']) == (
+        cfg.model.data_preprocessor.mean,
+        cfg.model.data_preprocessor.std,
+    )
     assert meta['dataset_meta'] == DATASET_META
     assert Config.fromstring(meta['config'], '.py').model.type == 'VideoReID'
 
