@@ -19,6 +19,7 @@ _LOCATIONS = {
     'OPTIM_WRAPPERS': ['csipreid.engine'],
     'OPTIM_WRAPPER_CONSTRUCTORS': ['csipreid.engine'],
     'PARAM_SCHEDULERS': ['csipreid.engine'],
+    'TASK_UTILS': ['csipreid.pose_estimation'],
     'VISUALIZERS': ['csipreid.visualization'],
 }
 

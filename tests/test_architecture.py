@@ -18,6 +18,8 @@ MAY_IMPORT = {
     'skeletons': set(),
     'synthetic': {'skeletons'},
     'datasets': {'registry', 'structures', 'skeletons'},
+    'pose_estimation': {'registry', 'skeletons', 'datasets'},
+    'diagnosis': {'registry', 'structures', 'skeletons', 'datasets'},
     'models': {'registry', 'structures', 'skeletons'},
     'evaluation': {'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},

@@ -1,16 +1,15 @@
 """Loading of frames and skeletons from disk."""
 
-import contextlib
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 
 from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.datasets.transforms.skeleton_files import SkeletonReader
 from csipreid.registry import TRANSFORMS
 from csipreid.skeletons import get_layout
@@ -19,8 +18,6 @@ Missing = Literal['error', 'mask', 'nearest', 'zeros']
 
 _SIZED = 32  # skeletons that are measured before a run
 _LARGEST = 50.0  # metres that no body measures
-
-_JPEG_START, _JPEG_END = b'\xff\xd8', b'\xff\xd9'
 
 
 @TRANSFORMS.register_module()
@@ -40,7 +37,7 @@ class LoadFrames(BaseTransform):
         """Decode the frames."""
         inds = results['frame_inds'].ravel()
         paths = results['frame_paths']
-        frames = {index: _decode(paths[index]) for index in set(inds.tolist())}
+        frames = {index: decode_image(paths[index]) for index in set(inds.tolist())}
         results['frames'] = [frames[index] for index in inds.tolist()]
         return results
 
@@ -181,20 +178,3 @@ class LoadSkeletons(BaseTransform):
                 f'{message}; {without} of {len(groups)} tracklets have none at all; '
                 f'policy: {self.missing}'
             )
-
-
-def _decode(path: str) -> np.ndarray:
-    """Decode an image file, uint8, RGB, (H, W, 3)."""
-    with open(path, 'rb') as file:  # not cv2.imread: it fails on some Windows paths
-        content = file.read()
-    # OpenCV 4.8 fills what a truncated JPEG lacks with grey and says nothing.
-    truncated = content.startswith(_JPEG_START) and content.rfind(_JPEG_END) < 0
-    image = None
-    if content and not truncated:
-        with contextlib.suppress(cv2.error):
-            image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(
-            f'{path} is not an image, or ends too early ({len(content)} bytes); replace it'
-        )
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)

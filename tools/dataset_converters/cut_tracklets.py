@@ -1,0 +1,104 @@
+r"""Cut the people out of a video into the folder layout of TrackletFolder.
+
+Each track of the boxes (MOT text) is a person. The tracks for training go to ``train``; of the
+others the first tracklet queries and the rest is the gallery::
+
+    python tools/dataset_converters/cut_tracklets.py video.mp4 boxes.txt --out data/folder \
+        --train-tracks 1 2 3 --length 30
+
+For several cameras run it once per video, with ``--camera`` and, where a person's tracks have
+other numbers, ``--pids TRACK:PID ...``.
+"""
+
+import argparse
+import os
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from csipreid.datasets.mot_boxes import TrackedBox, read_boxes
+from csipreid.datasets.video_files import read_video
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('video', help='video file')
+    parser.add_argument('boxes', help='MOT text file with the boxes of tracked people')
+    parser.add_argument('--out', required=True, type=Path, help='folder of the data set')
+    parser.add_argument('--train-tracks', type=int, nargs='*', default=[], help='for training')
+    parser.add_argument('--length', type=int, default=0, help='frames per tracklet; 0: all')
+    parser.add_argument('--camera', type=int, default=0, help='from 1; 0 when unknown')
+    parser.add_argument(
+        '--pids', nargs='*', default=[], metavar='TRACK:PID', help='default: the track number'
+    )
+    args = parser.parse_args(argv)
+    if args.length < 0 or args.camera < 0:
+        parser.error('--length and --camera cannot be negative')
+    return args
+
+
+def parse_pids(pairs: Sequence[str]) -> dict[int, int]:
+    """Return the person of each track that was named."""
+    pids = {}
+    for pair in pairs:
+        track, _, pid = pair.partition(':')
+        if not (track.isdigit() and pid.isdigit()):
+            raise ValueError(f"--pids must be pairs of numbers like '3:12', got {pair!r}")
+        pids[int(track)] = int(pid)
+    return pids
+
+
+def place_boxes(
+    boxes: Sequence[TrackedBox], args: argparse.Namespace
+) -> dict[int, list[tuple[TrackedBox, Path]]]:
+    """Return the boxes of each frame with the files that they become."""
+    pids = parse_pids(args.pids)
+    tracks = defaultdict(list)
+    for box in boxes:
+        tracks[box.track].append(box)
+    unknown = sorted((set(args.train_tracks) | set(pids)) - set(tracks))
+    if unknown:
+        raise ValueError(f'there are no boxes of the tracks {unknown}; there are {sorted(tracks)}')
+    placed = defaultdict(list)
+    camera = f'c{args.camera}_' if args.camera else ''
+    for track, items in tracks.items():
+        length = args.length or len(items)
+        for start in range(0, len(items), length):
+            subset = 'train' if track in args.train_tracks else 'gallery' if start else 'query'
+            name = f'{camera}{track:04}t{start // length:03}'
+            folder = args.out / subset / str(pids.get(track, track)) / name
+            for box in items[start : start + length]:
+                placed[box.frame].append((box, folder / f'{box.frame:06}.jpg'))
+    return placed
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Cut and write."""
+    args = parse_args(argv)
+    try:
+        placed = place_boxes(read_boxes(args.boxes), args)
+        written = 0
+        for number, frame in read_video(args.video):
+            for box, path in placed.pop(number, []):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                crop = cv2.cvtColor(box.cut(frame), cv2.COLOR_RGB2BGR)
+                partial = path.with_name(f'{path.name}.partial')
+                encoded = cv2.imencode('.jpg', crop, [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+                partial.write_bytes(encoded.tobytes())
+                os.replace(partial, path)
+                written += 1
+            if not placed:
+                break
+        if placed:
+            raise ValueError(f'{args.video} has no frame {min(placed)}, for which there is a box')
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    print(f'{written} frames written to {args.out}')
+
+
+if __name__ == '__main__':
+    main()
