@@ -89,9 +89,7 @@ class VideoReIDInferencer:
         embeddings = []
         for start in range(0, len(items), batch_size):
             batch = pseudo_collate([self._prepare(i) for i in items[start : start + batch_size]])
-            data = self.model.data_preprocessor(batch, False)
-            samples = self.model(**data, mode='predict')
-            embeddings += [sample.embedding for sample in samples]
+            embeddings += [sample.embedding for sample in self.model.test_step(batch)]
         return F.normalize(torch.stack(embeddings).float(), dim=1).cpu().numpy()
 
     def search(

@@ -6,6 +6,7 @@ from typing import Literal
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from csipreid.models.clip_chunks import clip_chunks, join_clips
 from csipreid.models.cross_modal import clip_counts, mean_over_clips
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
@@ -18,7 +19,12 @@ class ReIDModel(BaseModel):
         data_preprocessor: Config of the data preprocessor; None only moves the
             data to the device.
         init_cfg: MMEngine initialisation.
+
+    Attributes:
+        max_clips: Clips that testing prepares and computes at a time.
     """
+
+    max_clips = 64
 
     def __init__(self, data_preprocessor: dict | None = None, init_cfg: dict | None = None) -> None:
         # Built here, since MMEngine's own registry does not know ours.
@@ -53,6 +59,24 @@ class ReIDModel(BaseModel):
         if mode == 'loss':
             return self.loss(inputs, data_samples)
         return self.predict(inputs, data_samples)
+
+    def test_step(self, data: dict) -> list[ReIDDataSample]:
+        """Embed the tracklets of a collated batch, at most ``max_clips`` clips at a time.
+
+        Only so many clips are on the device and normalised at once; the
+        embeddings do not depend on it.
+
+        Args:
+            data: Batch as the data loader gives it.
+        """
+        clips: list[ReIDDataSample] = []
+        for chunk in clip_chunks(data, self.max_clips):
+            clips += self(**self.data_preprocessor(chunk, False), mode='predict')
+        return join_clips(data['data_samples'], clips)
+
+    def val_step(self, data: dict) -> list[ReIDDataSample]:
+        """Do what :meth:`test_step` does."""
+        return self.test_step(data)
 
     @abstractmethod
     def extract_feat(

@@ -95,7 +95,9 @@ class VideoReID(ReIDModel):
         skeleton_dropout: Probability that a clip hides its skeletons from the
             temporal module in training, so that the way of testing is trained
             too. The published code has 0.
-        max_clips: Largest number of clips that one forward of testing takes.
+        max_clips: Clips that testing prepares and computes at a time; bounds its memory.
+        flip_test: Whether a test embedding is the mean of those of a clip and of
+            its mirror image, left and right exchanged.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine initialisation.
 
@@ -122,6 +124,7 @@ class VideoReID(ReIDModel):
         freeze_skeletons: bool = True,
         skeleton_dropout: float = 0.5,
         max_clips: int = 64,
+        flip_test: bool = False,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -129,11 +132,14 @@ class VideoReID(ReIDModel):
         _check_parts(skeleton_encoder, skeleton_head, prototype_updater, prototype_loss)
         if not 0 <= skeleton_dropout <= 1:
             raise ValueError(f'skeleton_dropout must be in [0, 1], got {skeleton_dropout}')
+        if max_clips < 1:
+            raise ValueError(f'max_clips must be positive, got {max_clips}')
         self.num_ids = num_ids
         self.num_cams = num_cams
         self.freeze_skeletons = freeze_skeletons
         self.skeleton_dropout = skeleton_dropout
         self.max_clips = max_clips
+        self.flip_test = flip_test
         self._warned_of_cameras = False
 
         self.image_encoder = MODELS.build(image_encoder)
@@ -260,7 +266,8 @@ class VideoReID(ReIDModel):
 
         Returns:
             Mean global token, its projection and the temporal feature, side by
-            side, not normalised, float, (N, W + P + W).
+            side, not normalised, float, (N, W + P + W); with ``flip_test`` the
+            mean over the clip and its mirror image.
         """
         frames = inputs['frames']
         camids = [-1] * len(frames)
@@ -271,12 +278,15 @@ class VideoReID(ReIDModel):
                 for sample, count in zip(data_samples, counts, strict=True)
                 for _ in range(count)
             ]
-        parts = []
-        for start in range(0, len(frames), self.max_clips):
-            chunk = slice(start, start + self.max_clips)
-            features, _ = self._features(self._encode_frames(frames[chunk], camids[chunk]))
-            parts.append(torch.cat(features, dim=1))
-        return torch.cat(parts)
+        embeddings = self._embed(frames, camids)
+        if self.flip_test:
+            embeddings = (embeddings + self._embed(frames.flip(-1), camids)) / 2
+        return embeddings
+
+    def _embed(self, frames: Tensor, camids: list[int]) -> Tensor:
+        """Embed clips (N, T, 3, H, W) without skeletons, (N, W + P + W)."""
+        features, _ = self._features(self._encode_frames(frames, camids))
+        return torch.cat(features, dim=1)
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips, without the camera embedding.

@@ -22,6 +22,25 @@ def test_embedding_of_a_tracklet_is_the_mean_over_its_clips():
     assert [sample.embedding.tolist() for sample in results] == [[0.5] * 3, [2.0] * 3]
 
 
+@pytest.mark.parametrize('step', ['test_step', 'val_step'])
+def test_memory_of_testing_is_bounded_by_clips(step):
+    model = MeanColor(dict(type='ReIDDataPreprocessor', mean=[0] * 3, std=[1] * 3))
+    model.max_clips = 4
+    seen = []
+    model.data_preprocessor.register_forward_hook(
+        lambda module, inputs, output: seen.append(len(output['inputs']['frames']))
+    )
+    frames = torch.arange(115, dtype=torch.uint8)[:, None, None, None, None]
+    batch = dict(  # 920 frames in clips of 8, and a short tracklet
+        inputs=dict(frames=[frames.expand(115, 8, 3, 4, 2), frames[7].expand(8, 3, 4, 2)]),
+        data_samples=[ReIDDataSample(pid=1, num_clips=115), ReIDDataSample(pid=2, num_clips=1)],
+    )
+    results = getattr(model, step)(batch)
+    assert seen == [4] * 29
+    assert [sample.embedding.tolist() for sample in results] == [[57.0] * 3, [7.0] * 3]
+    assert [sample.pid for sample in results] == [1, 2]
+
+
 def test_tensor_mode_needs_no_samples():
     assert MeanColor()(dict(frames=torch.zeros(2, 1, 3, 4, 5))).shape == (2, 3)
 

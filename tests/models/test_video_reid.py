@@ -4,6 +4,8 @@ import pytest
 import torch
 from mmengine.logging import MMLogger
 
+from csipreid.structures import ReIDDataSample
+
 WITHOUT_UPDATER = dict(prototype_updater=None, prototype_loss=None)
 
 
@@ -101,12 +103,32 @@ def test_evaluation_is_deterministic(tiny):
     assert torch.equal(model(inputs, samples), model(inputs, samples))
 
 
-def test_chunks_do_not_change_the_embeddings(tiny):
+@pytest.mark.parametrize('max_clips', [1, 2, 3, 5])
+def test_chunks_do_not_change_the_embeddings(tiny, max_clips):
+    preprocessor = dict(type='ReIDDataPreprocessor', mean=[120] * 3, std=[60] * 3)
+    model = tiny.stage2(data_preprocessor=preprocessor, max_clips=max_clips).eval()
+    frames = [torch.randint(256, (n, 3, 3, 16, 8), dtype=torch.uint8) for n in (3, 1, 2)]
+    samples = [ReIDDataSample(camid=camid, num_clips=len(f)) for camid, f in enumerate(frames)]
+    batch = dict(inputs=dict(frames=frames), data_samples=samples)
+    whole = model(**model.data_preprocessor(batch), mode='predict')
+    expected = torch.stack([sample.embedding for sample in whole])
+    found = torch.stack([sample.embedding for sample in model.test_step(batch)])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-6)
+
+
+def test_flip_averages_a_clip_and_its_mirror_image(tiny):
     model = tiny.stage2().eval()
     inputs, samples = tiny.batch()
-    whole = model(inputs, samples)
-    model.max_clips = 3
-    torch.testing.assert_close(model(inputs, samples), whole)
+    mirrored = dict(frames=inputs['frames'].flip(dims=[4]))
+    expected = (model(inputs, samples) + model(mirrored, samples)) / 2
+    model.flip_test = True
+    torch.testing.assert_close(model(inputs, samples), expected)
+    torch.testing.assert_close(model(mirrored, samples), expected)
+
+
+def test_rejects_empty_chunks(tiny):
+    with pytest.raises(ValueError, match='max_clips must be positive, got 0'):
+        tiny.stage2(max_clips=0)
 
 
 def test_embedding_of_a_tracklet_is_the_mean_over_its_clips(tiny):
