@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Test with several processes: one per GPU, or on the CPU where there is none.
 # Usage: tools/dist_test.sh CONFIG CHECKPOINT NUM_PROC [arguments of tools/test.py]
+# torchrun starts the processes, with the Python named by PYTHON (python).
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
 
@@ -9,7 +10,7 @@ CHECKPOINT=$2
 NUM_PROC=$3
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-torchrun \
+"${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node-rank="${NODE_RANK:-0}" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Train with several processes: one per GPU, or on the CPU where there is none.
 # Usage: tools/dist_train.sh CONFIG NUM_PROC [arguments of tools/train.py]
+# torchrun starts the processes, with the Python named by PYTHON (python).
 # Several machines: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
 
@@ -8,7 +9,7 @@ CONFIG=$1
 NUM_PROC=$2
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-torchrun \
+"${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node-rank="${NODE_RANK:-0}" \
     --master-addr="${MASTER_ADDR:-127.0.0.1}" \

@@ -21,7 +21,7 @@ srun --partition="$PARTITION" \
     --cpus-per-task="$((${CPUS_PER_GPU:-5} * GPUS_PER_NODE))" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    bash -c 'torchrun \
+    bash -c '"${PYTHON:-python}" -m torch.distributed.run \
         --nnodes="$SLURM_NNODES" \
         --node-rank="$SLURM_NODEID" \
         --master-addr="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)" \

@@ -21,7 +21,7 @@ train_pipeline.pop(4)  # CenterSkeletons
 train_pipeline.pop(2)  # LoadSkeletons
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3), paramwise_cfg=dict(_delete_=True, bias_lr_mult=1))
+optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(_delete_=True, bias_lr_mult=1))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, begin=0, end=5),
     dict(type='CosineAnnealingLR', T_max=max_epochs, eta_min=1e-6),

@@ -1,0 +1,195 @@
+"""The training commands on a few walkers: both stages, resume and two processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from csipreid.synthetic import write_walkers
+
+ROOT = Path(__file__).parents[2]
+ENV = dict(
+    os.environ,
+    PYTHON=sys.executable,
+    PYTHONPATH=str(ROOT),
+    OMP_NUM_THREADS='1',
+    CUDA_VISIBLE_DEVICES='',
+)
+# Sizes at which an epoch takes a second.
+SMALL = [
+    'train_dataloader.num_workers=0',
+    'val_dataloader.num_workers=0',
+    'test_dataloader.num_workers=0',
+    'model.image_encoder.arch.num_layers=1',
+    'randomness.seed=3',
+]
+BASELINE = 'configs/baselines/image_only_walkers.py'
+STAGE1, STAGE2 = 'configs/csip/stage1_walkers.py', 'configs/csip/stage2_walkers.py'
+
+
+def call(*arguments, check=True):
+    result = subprocess.run(
+        [*map(str, arguments)], cwd=ROOT, env=ENV, capture_output=True, text=True, check=False
+    )
+    assert not check or result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result
+
+
+def train(config, work_dir, data, *arguments, epochs=1, options=(), check=True):
+    return call(
+        sys.executable, 'tools/train.py', config, '--work-dir', work_dir, '--data-root', data,
+        *arguments, '--cfg-options', *SMALL, f'train_cfg.max_epochs={epochs}',
+        'train_cfg.val_interval=1', *options, check=check,
+    )  # fmt: skip
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Four identities, two cameras, some frames without a skeleton."""
+    return write_walkers(
+        tmp_path_factory.mktemp('data') / 'walkers',
+        num_train_ids=5,
+        num_test_ids=4,
+        num_cams=2,
+        tracklets=(2, 2),
+        frames=(6, 9),
+    )
+
+
+@pytest.fixture(scope='module')
+def runs(data, tmp_path_factory):
+    """All trainings in a row, each two epochs."""
+    root = tmp_path_factory.mktemp('runs')
+    train(BASELINE, root / 'tower', data, epochs=1)
+    tower = root / 'tower' / 'epoch_1.pth'
+    train(STAGE1, root / 'stage1', data, '--pretrained', tower, epochs=2)
+    aligned = root / 'stage1' / 'epoch_2.pth'
+    train(STAGE2, root / 'stage2', data, '--stage1-checkpoint', aligned, epochs=2)
+    return root
+
+
+@pytest.mark.slow
+def test_both_stages_train_and_test(runs, data):
+    out = runs / 'metrics.json'
+    call(
+        sys.executable, 'tools/test.py', STAGE2, runs / 'stage2' / 'epoch_2.pth',
+        '--data-root', data, '--work-dir', runs / 'test', '--out', out,
+        '--cfg-options', *SMALL,
+    )  # fmt: skip
+    metrics = json.loads(out.read_text())
+    assert 0 < metrics['reid/mAP'] <= 100
+    assert metrics['reid/rank-20'] == 100  # of 16 tracklets
+
+
+@pytest.mark.slow
+def test_frozen_parts_stay_as_they_were_handed_over(runs):
+    first, second = (
+        weights(runs / 'stage1' / 'epoch_2.pth'),
+        weights(runs / 'stage2' / 'epoch_2.pth'),
+    )
+    tower = weights(runs / 'tower' / 'epoch_1.pth')
+    for key in first:
+        if key.startswith(('skeleton_encoder.', 'skeleton_head.')):
+            assert torch.equal(first[key], second[key])
+        else:
+            assert torch.equal(first[key], tower[key])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('stage', [1, 2])
+def test_interrupted_and_resumed_equals_uninterrupted(runs, data, tmp_path, stage):
+    config = STAGE1 if stage == 1 else STAGE2
+    # What a kill during the second epoch leaves behind.
+    work_dir = tmp_path / 'interrupted'
+    work_dir.mkdir()
+    first = shutil.copy(runs / f'stage{stage}' / 'epoch_1.pth', work_dir)
+    (work_dir / 'last_checkpoint').write_text(str(first))
+    (work_dir / 'epoch_2.pth.partial').write_bytes(b'torn')
+    # Neither the number of workers nor the weights handed over matter any more.
+    gone = tmp_path / 'gone.pth'
+    train(
+        config, work_dir, data, '--resume', '--pretrained', gone, epochs=2,
+        options=['train_dataloader.num_workers=1'],
+    )  # fmt: skip
+    expected = weights(runs / f'stage{stage}' / 'epoch_2.pth')
+    assert same(weights(work_dir / 'epoch_2.pth'), expected)
+
+
+@pytest.mark.slow
+def test_two_processes_train_and_test_like_one(runs, data, tmp_path):
+    work_dir = tmp_path / 'two'
+    two = ['bash', 'tools/dist_train.sh', STAGE1, '2']
+    common = ['--work-dir', work_dir, '--data-root', data]
+    options = ['--cfg-options', *SMALL, 'train_cfg.max_epochs=1', 'train_dataloader.batch_size=8']
+    tower = runs / 'tower' / 'epoch_1.pth'
+    call(*two, *common, '--pretrained', tower, *options)
+    two[2] = STAGE2
+    common[1] = tmp_path / 'two2'
+    batch = ['train_dataloader.batch_size=8', 'train_dataloader.sampler.batch_size=8']
+    aligned = work_dir / 'epoch_1.pth'
+    call(*two, *common, '--stage1-checkpoint', aligned, *options[:-1], *batch)
+    checkpoint = tmp_path / 'two2' / 'epoch_1.pth'
+
+    outs = [tmp_path / 'one.json', tmp_path / 'both.json']
+    arguments = ['--data-root', data, '--work-dir', tmp_path / 'test']
+    small = ['--cfg-options', *SMALL]
+    call(sys.executable, 'tools/test.py', STAGE2, checkpoint, *arguments, '--out', outs[0], *small)
+    call(
+        'bash', 'tools/dist_test.sh', STAGE2, checkpoint, '2', *arguments, '--out', outs[1], *small
+    )
+    one, both = (json.loads(out.read_text()) for out in outs)
+    assert both == pytest.approx(one, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['configs/csip/stage2_mars.py', '--data-root', 'nowhere'], 'nowhere'),
+        (['configs/none.py'], 'config configs/none.py not found'),
+        (
+            ['configs/csip/stage2_walkers.py', '--cfg-options', 'train_dataloder.batch_size=2'],
+            "did you mean 'train_dataloader'",
+        ),
+    ],
+)
+def test_mistakes_are_one_clear_sentence(arguments, message, tmp_path):
+    result = call(
+        sys.executable, 'tools/train.py', *arguments[:1], '--work-dir', tmp_path, *arguments[1:],
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith('error: ')
+    assert message in last
+    assert 'Traceback' not in result.stderr
+
+
+def test_stage_2_refuses_to_start_without_a_filled_skeleton_encoder(data, tmp_path):
+    torch.save({'image_encoder.cls_token': torch.zeros(1, 1, 96)}, tmp_path / 'bad.pth')
+    result = train(
+        STAGE2, tmp_path / 'run', data, '--stage1-checkpoint', tmp_path / 'bad.pth', check=False
+    )
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert 'does not fit' in last
+    assert 'keys are missing' in last
+    assert 'see README' not in last or 'stage 1' in last
+
+
+def test_stage_2_names_a_missing_stage_1_checkpoint(data, tmp_path):
+    result = train(STAGE2, tmp_path, data, '--stage1-checkpoint', 'gone.pth', check=False)
+    assert result.returncode == 1
+    assert 'checkpoint gone.pth not found: train stage 1 first' in result.stderr
