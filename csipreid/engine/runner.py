@@ -86,7 +86,9 @@ class ReIDRunner(Runner):
             model = copy.deepcopy(model)
             if self._train_dataloader is not None:
                 self._train_dataloader = self._early_dataloader(self._train_dataloader)
-            wanted = inspect.signature(MODELS.get(model['type'])).parameters
+            kind = model['type']  # a name or a class
+            kind = MODELS.get(kind) if isinstance(kind, str) else kind
+            wanted = inspect.signature(kind).parameters
             for name in _SIZES:
                 if name in wanted and model.get(name) is None:
                     model[name] = self._sizes()[name]
