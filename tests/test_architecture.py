@@ -19,7 +19,7 @@ MAY_IMPORT = {
     'synthetic': {'skeletons'},
     'datasets': {'registry', 'structures', 'skeletons'},
     'pose_estimation': {'registry', 'skeletons', 'datasets'},
-    'diagnosis': {'registry', 'structures', 'skeletons', 'datasets'},
+    'diagnosis': {'registry', 'skeletons', 'datasets', 'evaluation'},
     'models': {'registry', 'structures', 'skeletons'},
     'evaluation': {'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},

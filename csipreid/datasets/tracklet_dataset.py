@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
 
 from csipreid.registry import TRANSFORMS
 
@@ -116,7 +118,14 @@ class TrackletDataset(BaseDataset):
             item['label'] = labels[item['pid']] if self.subset == 'train' else -1
         persons = pids if self.subset == 'train' else [pid for pid in pids if pid != _DISTRACTOR]
         self._metainfo['num_ids'] = len(persons)
-        self._metainfo['num_cams'] = max(item['camid'] for item in items) + 1
+        cameras = {item['camid'] for item in items}
+        self._metainfo['num_cams'] = max(cameras) + 1
+        if self.subset == 'test' and len(cameras) == 1 and is_main_process():
+            MMLogger.get_current_instance().warning(
+                f'all test tracklets of {self.data_root!r} are of one camera '
+                f'(camid {cameras.pop()}, -1 means unknown): no query has a match under another '
+                "camera; the protocol of the evaluation must have same_camera='keep'"
+            )
         return items
 
     def full_init(self) -> None:

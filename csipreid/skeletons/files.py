@@ -3,8 +3,22 @@
 import json
 import os
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+
+
+class SkeletonFileError(ValueError):
+    """A skeleton file that holds something else.
+
+    Args:
+        kind: What is wrong: the file is 'broken', holds other 'joints', or 'nan'.
+        message: The whole sentence.
+    """
+
+    def __init__(self, kind: Literal['broken', 'joints', 'nan'], message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] | None:
@@ -19,7 +33,7 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
         file does not say; None when there is no skeleton.
 
     Raises:
-        ValueError: If the file holds anything but a skeleton.
+        SkeletonFileError: If the file holds anything but a skeleton.
     """
     try:
         with open(path, 'rb') as file:
@@ -31,19 +45,23 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
         joints = np.array(content['keypoints'], dtype=np.float32)
         confidence = float(content.get('confidence', np.nan))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
+        raise SkeletonFileError(
+            'broken',
             f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
-            f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it'
+            f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it',
         ) from error
     if joints.size == 0:
         return None
     if joints.shape != (num_joints, 3):
-        raise ValueError(
+        raise SkeletonFileError(
+            'joints',
             f'{path} must hold {num_joints} x 3 numbers, got shape {joints.shape}; '
-            'check the layout that the skeletons were extracted with'
+            'check the layout that the skeletons were extracted with',
         )
     if not np.isfinite(joints).all():
-        raise ValueError(f'{path} holds NaN or infinite coordinates; extract it again')
+        raise SkeletonFileError(
+            'nan', f'{path} holds NaN or infinite coordinates; extract it again'
+        )
     return (joints, confidence) if joints.any() else None
 
 
