@@ -106,5 +106,12 @@ def test_data_sets_in_one_another_are_all_set():
     assert describe_test_mode(cfg) == 'even (8 frames a clip)'
 
 
+def test_classes_are_taken_as_well_as_names():
+    class SampleClip:
+        pass
+
+    assert len(list(configs_of_type(dict(type=SampleClip), 'SampleClip'))) == 1
+
+
 def test_types_with_a_scope_are_found():
     assert len(list(configs_of_type([dict(type='csipreid.ReIDMetric')], 'ReIDMetric'))) == 1

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from csipreid.evaluation.arguments import rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.feature_file import FeatureFile, read_features
 from csipreid.evaluation.json_file import write_json
@@ -25,18 +26,6 @@ from csipreid.evaluation.verification import (
 )
 
 FALSE_POSITIVE_RATES = (1e-4, 1e-3, 1e-2)
-
-
-def parse_rerank(text: str) -> tuple[int, int, float]:
-    """Read 'K1,K2,LAMBDA'."""
-    parts = text.split(',')
-    try:
-        k1, k2, weight = int(parts[0]), int(parts[1]), float(parts[2])
-    except (ValueError, IndexError):
-        raise argparse.ArgumentTypeError(f'must be K1,K2,LAMBDA, got {text!r}') from None
-    if len(parts) != 3:
-        raise argparse.ArgumentTypeError(f'must be K1,K2,LAMBDA, got {text!r}')
-    return k1, k2, weight
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -52,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='rules of the evaluation (default: tfclip, queries in the gallery)',
     )
     parser.add_argument(
-        '--rerank', type=parse_rerank, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
+        '--rerank', type=rerank_argument, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
     )
     parser.add_argument(
         '--details',

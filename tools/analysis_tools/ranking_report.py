@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 
+from csipreid.evaluation.arguments import rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.feature_file import FeatureFile, read_features
 from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
@@ -34,15 +35,6 @@ VERDICTS = ('right', 'wrong', 'same camera', 'junk')  # the page's order
 CMC_RANKS = 50
 
 
-def parse_rerank(text: str) -> tuple[int, int, float]:
-    """Read 'K1,K2,LAMBDA'."""
-    try:
-        k1, k2, weight = text.split(',')
-        return int(k1), int(k2), float(weight)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'must be K1,K2,LAMBDA, got {text!r}') from None
-
-
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
@@ -53,7 +45,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--compare', metavar='OTHER.npz', help='features of another model')
     parser.add_argument('--protocol', choices=list_protocols(), default='tfclip')
     parser.add_argument(
-        '--rerank', type=parse_rerank, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
+        '--rerank', type=rerank_argument, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
     )
     parser.add_argument('--top', type=int, default=10, help='ranks shown of each query')
     parser.add_argument('--frames', type=int, default=4, help='frames shown of each tracklet')
