@@ -1,9 +1,10 @@
 """Extraction of skeletons from many crops: in batches, by several processes, resumable."""
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -140,6 +141,15 @@ def _outcomes(
 def _start_worker(estimator: dict[str, Any]) -> None:
     """Remember the estimator; it is built with the first batch, so that errors come back."""
     _worker['config'] = estimator
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process with its parent: a worker left behind would write into the next run."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_in_worker(batch: Sequence[Job]) -> Outcome:

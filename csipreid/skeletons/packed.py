@@ -1,6 +1,7 @@
 """Many skeletons in one file that is read by memory map."""
 
 import os
+import platform
 import struct
 import zipfile
 from collections.abc import Sequence
@@ -166,7 +167,8 @@ def write_pack(
         found=np.asarray(found, bool)[order],
         layout=np.array([layout]),
     )
-    partial = f'{os.fspath(path)}.partial-{os.getpid()}'
+    partial = f'{os.fspath(path)}.partial-{platform.node()}-{os.getpid()}'
+    _remove_leftovers(os.fspath(path))
     try:
         with zipfile.ZipFile(partial, 'w', zipfile.ZIP_STORED) as archive:
             for name, array in arrays.items():
@@ -175,6 +177,29 @@ def write_pack(
     finally:
         if os.path.exists(partial):
             os.remove(partial)
+
+
+def _remove_leftovers(path: str) -> None:
+    """Remove what processes of this machine left that were killed while they wrote."""
+    beginning = f'{os.path.basename(path)}.partial-{platform.node()}-'
+    folder = os.path.dirname(path) or '.'
+    for name in os.listdir(folder):
+        number = name.removeprefix(beginning)
+        if name.startswith(beginning) and number.isdigit() and not _is_alive(int(number)):
+            os.remove(os.path.join(folder, name))
+
+
+def _is_alive(process: int) -> bool:
+    """Return whether a process runs; where that cannot be asked, it is taken to."""
+    if os.name != 'posix':
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:

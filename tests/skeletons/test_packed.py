@@ -1,4 +1,6 @@
 import os
+import platform
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -101,6 +103,16 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
         write(tmp_path, ['c'], seed=1)
     assert Path(path).read_bytes() == before
     assert os.listdir(tmp_path) == [os.path.basename(path)]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    dead = subprocess.Popen(['true'])
+    dead.wait()
+    for process in (dead.pid, os.getppid()):
+        (tmp_path / f'part{PACK_SUFFIX}.partial-{platform.node()}-{process}').touch()
+    write(tmp_path, ['a'])
+    left = sorted(path.name.rpartition('-')[2] for path in tmp_path.glob('*.partial*'))
+    assert left == [str(os.getppid())]
 
 
 def test_a_name_that_comes_twice_is_an_error(tmp_path):
