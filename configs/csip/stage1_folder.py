@@ -13,3 +13,6 @@ data_root = 'data/folder'
 train_dataloader = dict(dataset=dict(type='TrackletFolder', data_root=data_root))
 val_dataloader = dict(dataset=dict(type='TrackletFolder', data_root=data_root))
 test_dataloader = val_dataloader
+# Without camera ids no match can be of another camera; with them leave this out.
+val_evaluator = dict(protocol=dict(base='csip', name='skeleton to image', same_camera='keep'))
+test_evaluator = val_evaluator

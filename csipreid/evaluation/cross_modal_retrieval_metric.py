@@ -17,20 +17,32 @@ class CrossModalRetrievalMetric(BaseMetric):
     """Rank-k and mAP of finding a person's images by a skeleton sequence.
 
     The skeleton embedding of each query tracklet is compared with the image
-    embeddings of the gallery by their cosine; gallery tracklets of the query's
-    identity and camera are left out. Queries without any skeleton are left out
-    and counted in the log.
+    embeddings of the gallery by their cosine. Queries without any skeleton are
+    left out and counted in the log.
 
     Args:
         ranks: Ranks of the CMC curve to report.
+        protocol: A preset's name, or a dict with its name under ``base`` and the
+            rules to change; the queries cannot be in the gallery. None leaves out
+            gallery tracklets of the query's identity and camera.
         **kwargs: Passed to :class:`mmengine.evaluator.BaseMetric`.
     """
 
     default_prefix = 'cross_modal'
 
-    def __init__(self, ranks: Sequence[int] = (1,), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        ranks: Sequence[int] = (1,),
+        protocol: str | dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.protocol = get_protocol(dict(base='csip', name='skeleton to image'))
+        self.protocol = get_protocol(protocol or dict(base='csip', name='skeleton to image'))
+        if self.protocol.query_in_gallery:
+            raise ValueError(
+                'queries are skeletons and the gallery images, so the protocol must have '
+                f'query_in_gallery=False, got {self.protocol.name!r}'
+            )
         self.ranks = tuple(ranks)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:

@@ -21,8 +21,8 @@ def gallery(embedding, pid, camid):
 GALLERY = [gallery([1.0, 0.1], 2, 1), gallery([1.0, 0.5], 1, 1), gallery([1.0, 0.0], 1, 0)]
 
 
-def evaluate(samples):
-    metric = METRICS.build(dict(type='CrossModalRetrievalMetric'))
+def evaluate(samples, **kwargs):
+    metric = METRICS.build(dict(type='CrossModalRetrievalMetric', **kwargs))
     metric.process({}, samples)
     return metric.evaluate(len(samples))
 
@@ -40,3 +40,18 @@ def test_queries_without_a_skeleton_are_left_out():
 def test_no_skeleton_at_all_is_an_error():
     with pytest.raises(ValueError, match='none of the 1 queries has a skeleton'):
         evaluate([query([1.0, 0.0], 1, 0, False), *GALLERY])
+
+
+def test_a_protocol_may_keep_the_same_camera():
+    protocol = dict(base='csip', same_camera='keep')
+    scores = evaluate([query([1.0, 0.0], 1, 0), *GALLERY], protocol=protocol)
+    # The match of the same camera is first, the other third.
+    assert scores == {
+        'cross_modal/mAP': pytest.approx(100 * (1 + 2 / 3) / 2),
+        'cross_modal/rank-1': 100,
+    }
+
+
+def test_queries_cannot_be_in_the_gallery():
+    with pytest.raises(ValueError, match="query_in_gallery=False, got 'tfclip'"):
+        METRICS.build(dict(type='CrossModalRetrievalMetric', protocol='tfclip'))
