@@ -70,6 +70,7 @@ class PackedSkeletons:
             ) from error
         self.names, self.keypoints = arrays['names'], arrays['keypoints']
         self.confidence, self.found = arrays['confidence'], arrays['found']
+        self._size, self._dtype = len(self.names), self.names.dtype
         self.layout = str(arrays['layout'].item())
         lengths = {len(array) for array in (self.names, self.keypoints, self.found)}
         if len(lengths) != 1 or self.keypoints.ndim != 3:
@@ -108,12 +109,12 @@ class PackedSkeletons:
 
     def _search(self, names: list[bytes]) -> np.ndarray:
         """Search encoded names."""
-        if not len(self):
+        if not self._size:
             return np.full(len(names), -1)
         keys = np.array(names)
-        if keys.dtype != self.names.dtype:
+        if keys.dtype is not self._dtype and keys.dtype != self._dtype:
             # Of the same type, or NumPy would convert all names. It cuts those too long.
-            keys = keys.astype(self.names.dtype)
+            keys = keys.astype(self._dtype)
             fits = np.array([len(name) <= keys.dtype.itemsize for name in names])
         else:
             fits = None

@@ -27,10 +27,11 @@ class SkeletonReader:
         self.layout = layout
         self._packs: dict[str, PackedSkeletons | None] = {}
         self._open: dict[str, PackedSkeletons] = {}
+        self._last: PackedSkeletons | None = None  # most paths are where the one before was
 
     def __getstate__(self) -> dict:
         """Leave open files out of a copy for another process; it opens its own."""
-        return {**self.__dict__, '_packs': {}, '_open': {}}
+        return {**self.__dict__, '_packs': {}, '_open': {}, '_last': None}
 
     def read(self, paths: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Read the skeletons of n frames; a path that comes again is read once.
@@ -74,11 +75,14 @@ class SkeletonReader:
 
     def _pack(self, path: str) -> PackedSkeletons | None:
         """Return the packed file that holds a skeleton, None if there is none."""
+        if self._last is not None and path.startswith(self._last.prefix):
+            return self._last
         folder = path[: path.rfind(os.sep)]
         if folder not in self._packs:
             name = find_pack(folder)
             self._packs[folder] = None if name is None else self._opened(name)
-        return self._packs[folder]
+        self._last = self._packs[folder]
+        return self._last
 
     def _opened(self, name: str) -> PackedSkeletons:
         """Open a packed file, once."""
