@@ -24,7 +24,15 @@ MAY_IMPORT = {
     'evaluation': {'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},
     'engine': {'checkpoint', 'registry', 'structures', 'visualization'},
-    'apis': {'checkpoint', 'registry', 'structures', 'datasets', 'models', 'evaluation', 'visualization'},
+    'apis': {
+        'checkpoint',
+        'registry',
+        'structures',
+        'datasets',
+        'models',
+        'evaluation',
+        'visualization',
+    },
 }
 # Device literals, which ruff does not see.
 BANNED = ('.cuda(', "'cuda'", '"cuda"', "'npu'")

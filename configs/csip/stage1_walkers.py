@@ -1,8 +1,9 @@
 """CSIP stage 1 on the walkers: the MARS recipe in small.
 
 The image tower comes from the image-only baseline (configs/baselines), trained on
-the walkers' own training identities, because no CLIP weights are shipped. Sizes, number of epochs, learning rate and
-dropout differ from MARS: a model this small underfits with dropout.
+the walkers' own training identities, because no CLIP weights are shipped. Sizes,
+number of epochs, learning rate and dropout differ from MARS: a model this small
+underfits with dropout.
 """
 
 _base_ = './stage1_mars.py'
