@@ -59,10 +59,12 @@ class Neighbours(NamedTuple):
     Attributes:
         rows: Nearest first, ties by row, int64, (N, K).
         farthest: Largest distance 1 - cosine of each row, float32, (N,).
+        kept: Cosines of the rows that were to be kept with all, float32, (M, N).
     """
 
     rows: np.ndarray
     farthest: np.ndarray
+    kept: np.ndarray
 
 
 def check_options(options: Sequence[float]) -> ReRankingOptions:
@@ -114,16 +116,24 @@ def re_ranked_blocks(
     unit = take_unit_rows(embedding, rows)
     queries, gallery = np.searchsorted(rows, query_rows), np.searchsorted(rows, gallery_rows)
 
-    near = find_neighbours(unit, max(k1 + 1, k2), max_bytes, device)
+    # Cosines of the queries are needed twice; few enough of them are not computed twice.
+    keeps = 4 * len(queries) * len(unit) <= max_bytes // 4
+    near = find_neighbours(
+        unit, max(k1 + 1, k2), max_bytes, device, queries if keeps else queries[:0]
+    )
     encodings = encode(unit, near, k1, k2)
     by_column = encodings.tocsc()
     step = max(1, max_bytes // (_BYTES_PER_DISTANCE * len(gallery)))
-    candidates = unit[gallery]
+    candidates = unit[:0] if keeps else unit[gallery]
     place = np.full(len(unit), -1)
     place[gallery] = np.arange(len(gallery))
     for start in range(0, len(queries), step):
         block = queries[start : start + step]
-        result = _distances(unit[block] @ candidates.T, near.farthest[block])
+        if keeps:
+            cosines = near.kept[start : start + step].take(gallery, axis=1)
+        else:
+            cosines = unit[block] @ candidates.T
+        result = _distances(cosines, near.farthest[block])
         result *= weight
         result += 1 - weight  # what most have: nothing in common
         for row, query in zip(result, block, strict=True):
@@ -135,22 +145,29 @@ def re_ranked_blocks(
 
 
 def find_neighbours(
-    unit: np.ndarray, num_nearest: int, max_bytes: int = 1 << 30, device: str | None = None
+    unit: np.ndarray,
+    num_nearest: int,
+    max_bytes: int = 1 << 30,
+    device: str | None = None,
+    kept_rows: Sequence[int] | np.ndarray = (),
 ) -> Neighbours:
     """Find the nearest tracklets of each, comparing all pairs block by block.
 
     Args:
         unit: Embeddings of unit length, float32, (N, D).
         num_nearest: K; fewer are returned if there are fewer tracklets.
-        max_bytes: Memory for a block of cosines.
+        max_bytes: Memory for a block of cosines and for those that are kept.
         device: Torch device; None for NumPy on the CPU.
+        kept_rows: Rows whose cosines are returned, int64, (M,).
     """
     size = len(unit)
     num_nearest = min(num_nearest, size)
     nearest = np.empty((size, num_nearest), np.int64)
     farthest = np.empty(size, np.float32)
+    wanted = np.asarray(kept_rows, np.int64)
+    kept = np.empty((len(wanted), size), np.float32)
     everything = None if device is None else torch.from_numpy(unit).to(device)
-    step = min(size, max(1, max_bytes // (_BYTES_PER_COSINE * size)))
+    step = min(size, max(1, (max_bytes - kept.nbytes) // (_BYTES_PER_COSINE * size)))
     # If all pairs fit, NumPy sees a product with its own transpose and does half the work.
     buffer = np.empty((step if everything is None else 0, size), np.float32)
     for start in range(0, size, step):
@@ -162,7 +179,11 @@ def find_neighbours(
             cosines = everything[rows] @ everything.T
         farthest[rows] = 1 - cosines.amin(dim=1).cpu().numpy()
         nearest[rows] = _nearest(cosines, num_nearest).cpu().numpy()
-    return Neighbours(nearest, farthest)
+        inside = np.flatnonzero((wanted >= start) & (wanted < start + step))
+        if len(inside):
+            taken = torch.as_tensor(wanted[inside] - start, device=cosines.device)
+            kept[inside] = cosines[taken].cpu().numpy()
+    return Neighbours(nearest, farthest, kept)
 
 
 def _nearest(cosines: torch.Tensor, count: int) -> torch.Tensor:

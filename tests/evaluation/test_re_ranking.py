@@ -74,10 +74,13 @@ def test_equal_embeddings_have_distances():
     assert np.isfinite(re_rank(np.ones((6, 3)), 2, (3, 2, 0.3))).all()
 
 
-def test_memory_does_not_change_the_distances():
+@pytest.mark.parametrize('max_bytes', [1, 8000, 10000])  # the last two keep cosines of queries
+def test_memory_does_not_change_the_distances(max_bytes):
     embedding = np.random.default_rng(0).normal(size=(50, 4))
     whole = re_rank(embedding, 10, (8, 3, 0.3))
-    assert re_rank(embedding, 10, (8, 3, 0.3), max_bytes=1) == pytest.approx(whole, abs=1e-6)
+    assert re_rank(embedding, 10, (8, 3, 0.3), max_bytes=max_bytes) == pytest.approx(
+        whole, abs=1e-6
+    )
 
 
 def test_a_torch_device_gives_the_same_distances():
@@ -102,6 +105,12 @@ def test_neighbours_at_equal_distance_keep_their_order():
     assert near.rows[0].tolist() == [0, 1, 2]
     assert near.rows[4].tolist() == [4, 1, 2]
     assert near.farthest == pytest.approx([1] + [1 - np.sqrt(0.5)] * 3 + [1])
+
+
+def test_cosines_of_chosen_rows_are_kept():
+    unit = take_unit_rows(np.random.default_rng(0).normal(size=(30, 4)), np.arange(30))
+    near = find_neighbours(unit, 3, max_bytes=2000, kept_rows=[7, 29, 0])
+    assert near.kept == pytest.approx(unit[[7, 29, 0]] @ unit.T, abs=1e-6)
 
 
 @pytest.mark.parametrize(('options', 'row'), [((20, 6, 0.3), 2), ((50, 15, 0.3), 3)])

@@ -2,6 +2,7 @@
 
 import torch
 from mmengine.model import BaseModule
+from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
 from torch import Tensor, nn
 
@@ -42,7 +43,9 @@ class MMPretrainImageEncoder(BaseModule):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        self.backbone = MMPRETRAIN_MODELS.build(backbone)
+        # A run's default scope is ours; the names here are mmpretrain's.
+        with DefaultScope.overwrite_default_scope('mmpretrain'):
+            self.backbone = MMPRETRAIN_MODELS.build(backbone)
         self.feat_dim = self._probe(image_size)
         self.embed_dim = embed_dim
         self.projection = nn.Linear(self.feat_dim, embed_dim, bias=False)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 from csipreid.registry import MODELS
 
@@ -23,6 +24,11 @@ def build(backbone=RESNET, **kwargs):
             **kwargs,
         )
     )
+
+
+def test_backbone_is_found_within_a_run_of_ours():
+    with DefaultScope.overwrite_default_scope('csipreid'):
+        assert type(build().backbone).__name__ == 'ResNet'
 
 
 def test_map_becomes_its_mean_and_its_cells_row_by_row():
