@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mmcv
@@ -63,14 +64,19 @@ class Quickstart:
         log = self.out / 'logs' / f'{title.replace(" ", "_")}.log'
         log.parent.mkdir(exist_ok=True)
         start = time.perf_counter()
-        print(f'{title:<28}', end='', flush=True)
+        print(f'{title} …', flush=True)
         command = [sys.executable, *map(str, arguments)]
+        # One thread each: two trainings run side by side, and results do not
+        # depend on the number of cores.
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
         with log.open('w', encoding='utf-8') as file:
-            code = subprocess.call(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT)
+            code = subprocess.call(
+                command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=environment
+            )
         if code:
             tail = '\n'.join(log.read_text(encoding='utf-8').splitlines()[-15:])
-            sys.exit(f'failed:\n{tail}\nThe whole output is in {log}')
-        print(f'{time.perf_counter() - start:6.0f} s')
+            raise RuntimeError(f'{title} failed:\n{tail}\nThe whole output is in {log}')
+        print(f'{title}: {time.perf_counter() - start:.0f} s', flush=True)
 
     def make_data(self) -> None:
         """Render the walkers."""
@@ -188,15 +194,27 @@ def main() -> None:
     stage1, stage2 = 'configs/csip/stage1_walkers.py', 'configs/csip/stage2_walkers.py'
 
     steps.make_data()
-    rows = {'colour_histogram': row(steps.test('test colour histogram', histogram, None))}
-    tower = steps.train('train image-only baseline', baseline)
-    rows['image_only'] = row(steps.test('test image-only baseline', baseline, tower))
-    continued = steps.train('train image-only on', control, tower)
-    rows['image_only_continued'] = row(steps.test('test image-only on', control, continued))
-    aligned = steps.train('train stage 1', stage1, tower)
-    cross_modal = row(steps.test('test stage 1', stage1, aligned, dump=False), 'cross_modal')
-    final = steps.train('train stage 2', stage2, aligned)
-    rows['csip'] = row(steps.test('test stage 2', stage2, final))
+    with ThreadPoolExecutor() as pool:
+        colour = pool.submit(steps.test, 'test colour histogram', histogram, None)
+        tower = steps.train('train image-only baseline', baseline)
+        # What follows from the baseline goes side by side.
+        alone = pool.submit(steps.test, 'test image-only baseline', baseline, tower)
+        longer = pool.submit(
+            lambda: steps.test(
+                'test image-only on', control, steps.train('train image-only on', control, tower)
+            )
+        )
+        aligned = steps.train('train stage 1', stage1, tower)
+        cross = pool.submit(steps.test, 'test stage 1', stage1, aligned, False)
+        final = steps.train('train stage 2', stage2, aligned)
+        csip = steps.test('test stage 2', stage2, final)
+    rows = {
+        'colour_histogram': row(colour.result()),
+        'image_only': row(alone.result()),
+        'image_only_continued': row(longer.result()),
+        'csip': row(csip),
+    }
+    cross_modal = row(cross.result(), 'cross_modal')
 
     features = steps.out / 'tests' / 'stage2_walkers.npz'
     rows = {'chance': chance(read_features(features).tracklets), **rows}
@@ -226,4 +244,7 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except RuntimeError as error:
+        sys.exit(str(error))
