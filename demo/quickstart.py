@@ -20,6 +20,7 @@ import mmcv
 import numpy as np
 
 from csipreid.evaluation.feature_file import read_features
+from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol
 from csipreid.evaluation.ranked_lists import ranked_lists
 from csipreid.evaluation.retrieval import evaluate_retrieval
@@ -229,9 +230,7 @@ def main() -> None:
     )
     seconds = round(time.perf_counter() - start, 1)
     results = dict(rows=rows, stage1_cross_modal=cross_modal, seconds=seconds)
-    partial = steps.out / 'results.json.partial'
-    partial.write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
-    os.replace(partial, steps.out / 'results.json')
+    write_json(steps.out / 'results.json', results)
 
     print(f'\n{"":<22}{"mAP":>8}{"rank-1":>8}   percent, {PROTOCOL} protocol')
     for name, measures in rows.items():
