@@ -100,4 +100,6 @@ default_hooks = dict(
         hint='put CLIP weights there or name a file with --pretrained; '
         'see README, "Pretrain, fine-tune, test"',
     ),
+    # The tower is frozen and frames are not augmented: what it gives is computed once.
+    feature_cache=dict(type='FeatureCacheHook'),
 )

@@ -12,6 +12,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 
+from csipreid.datasets.single_frames import FrameTable, LoadFrameFeatures, SingleFrames
+from csipreid.feature_cache import FrameFeatures
 from csipreid.registry import TRANSFORMS
 
 Subset = Literal['train', 'query', 'gallery']
@@ -149,6 +151,35 @@ class TrackletDataset(BaseDataset):
         if seed is not None:
             self._seed_and_epoch[0] = seed
         self._seed_and_epoch[1] = epoch
+
+    def single_frames(self) -> SingleFrames:
+        """Return the frames that items may use, one by one, as the pipeline prepares them.
+
+        Raises:
+            ValueError: If a step of the pipeline may change frames from item to item.
+        """
+        self.full_init()
+        steps = self.pipeline.transforms
+        strange = [t for t in steps if getattr(t, 'frame_change', '') not in ('none', 'fixed')]
+        if strange:
+            names = ', '.join(type(t).__name__ for t in strange)
+            raise ValueError(f'{names} may change frames from item to item')
+        candidates = next((t.candidates for t in steps if hasattr(t, 'candidates')), None)
+        tracklets = [self.get_data_info(index)['frame_paths'] for index in range(len(self))]
+        fixed = [t for t in steps if t.frame_change == 'fixed']
+        return SingleFrames(FrameTable(tracklets, candidates), fixed, self.data_root)
+
+    def use_frame_features(self, features: FrameFeatures, table: FrameTable) -> None:
+        """Load stored features instead of frames from now on.
+
+        Args:
+            features: Those of the frames of ``table``.
+            table: The ``table`` of :meth:`single_frames`.
+        """
+        steps = list(self.pipeline.transforms)
+        place = next(i for i, t in enumerate(steps) if t.frame_change == 'fixed')
+        others = [t for t in steps[place:] if t.frame_change == 'none']
+        self.pipeline.transforms = [*steps[:place], LoadFrameFeatures(features, table), *others]
 
     def prepare_data(self, idx: int, occurrence: int = 0) -> Any:
         """Run the pipeline on one tracklet.

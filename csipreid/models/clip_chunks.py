@@ -24,10 +24,13 @@ def clip_chunks(data: dict, max_clips: int) -> Iterator[dict]:
         ValueError: If the samples' ``num_clips`` are not those of the frames.
     """
     samples = data['data_samples']
-    counts = [len(frames) if frames.ndim == 5 else 1 for frames in data['inputs']['frames']]
+    name, axes = ('frames', 5) if 'frames' in data['inputs'] else ('frame_features', 3)
+    several = [clips.ndim == axes for clips in data['inputs'][name]]
+    counts = [
+        len(clips) if many else 1 for clips, many in zip(data['inputs'][name], several, strict=True)
+    ]
     clip_counts(samples, sum(counts))
     places = [(row, clip) for row, count in enumerate(counts) for clip in range(count)]
-    several = [frames.ndim == 5 for frames in data['inputs']['frames']]
     for start in range(0, len(places), max_clips):
         chosen = places[start : start + max_clips]
         yield dict(

@@ -45,13 +45,15 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``: dict of lists with ``frames`` (uint8, (T, 3, H, W)
-                or (N, T, 3, H, W) each) and perhaps ``skeletons`` (float,
+                or (N, T, 3, H, W) each) or ``frame_features`` (float, (T, D)
+                or (N, T, D) each) and perhaps ``skeletons`` (float,
                 (T, V, 3) or (N, T, V, 3) each); ``data_samples``: list.
             training: Unused; required by the interface.
 
         Returns:
-            ``inputs`` with ``frames`` (float32, (B, T, 3, H, W)) and, where
-            there are skeletons, ``skeletons`` (float32, (B, T, V, 3)) and
+            ``inputs`` with ``frames`` (float32, (B, T, 3, H, W)) or
+            ``frame_features`` (float32, (B, T, D)) and, where there are
+            skeletons, ``skeletons`` (float32, (B, T, V, 3)) and
             ``skeleton_valid`` (bool, (B, T)); ``data_samples`` as given.
 
         Raises:
@@ -59,13 +61,20 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
         """
         data = self.cast_data(data)
         data_samples = data.get('data_samples')
-        frames = _batch(data['inputs']['frames'], 5, 'frames')
-        inputs = dict(frames=(frames.float() - self.mean) / self.std)
+        if 'frame_features' in data['inputs']:
+            features = _batch(data['inputs']['frame_features'], 3, 'frame_features')
+            inputs = dict(frame_features=features.float())
+        else:
+            inputs = dict(frames=self.normalize(_batch(data['inputs']['frames'], 5, 'frames')))
         if 'skeletons' in data['inputs']:
             skeletons = _batch(data['inputs']['skeletons'], 4, 'skeletons').float()
             inputs['skeletons'] = skeletons
             inputs['skeleton_valid'] = self._valid(data_samples, skeletons)
         return dict(inputs=inputs, data_samples=data_samples)
+
+    def normalize(self, frames: Tensor) -> Tensor:
+        """Normalise frames, RGB in [0, 255], (..., 3, H, W), on the device; float32."""
+        return (frames.to(self.mean.device).float() - self.mean) / self.std
 
     def _valid(self, data_samples: Sequence | None, skeletons: Tensor) -> Tensor:
         """Collect which frames have a skeleton, bool, (B, T); all where nothing is said."""

@@ -94,8 +94,8 @@ class ReIDModel(BaseModel):
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> list[ReIDDataSample]:
         """Write ``embedding`` (D,) into each sample, the mean over its clips."""
-        counts = clip_counts(data_samples, len(inputs['frames']))
-        embeddings = mean_over_clips(self.extract_feat(inputs, data_samples), counts)
+        clips = self.extract_feat(inputs, data_samples)  # (N, D)
+        embeddings = mean_over_clips(clips, clip_counts(data_samples, len(clips)))
         for sample, embedding in zip(data_samples, embeddings, strict=True):
             sample.embedding = embedding
         return data_samples

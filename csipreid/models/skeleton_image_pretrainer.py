@@ -21,7 +21,9 @@ class SkeletonImagePretrainer(ReIDModel):
     """Train a skeleton encoder to agree with a frozen image encoder.
 
     The image encoder never trains: it keeps evaluation mode and has no
-    gradients. A clip without a skeleton is left out of the loss.
+    gradients. So what it makes of a frame may be computed once and stored:
+    batches with ``frame_features`` instead of ``frames`` do not run it.
+    A clip without a skeleton is left out of the loss.
 
     Source:
         CSIP-ReID (arXiv:2511.13150), contrastive skeleton-image pretraining.
@@ -71,13 +73,29 @@ class SkeletonImagePretrainer(ReIDModel):
         """Embed clips by the frozen image encoder.
 
         Args:
-            inputs: With ``frames``, float, (N, T, 3, H, W).
+            inputs: With ``frames``, float, (N, T, 3, H, W), or what
+                :meth:`embed_frames` made of them, ``frame_features``, float, (N, T, D).
             data_samples: Unused; required by the interface.
 
         Returns:
             Mean projected global token, not normalised, float, (N, D).
         """
+        if 'frame_features' in inputs:
+            return inputs['frame_features'].mean(dim=1)
         return image_embedding(self.image_encoder, inputs['frames'])
+
+    @torch.no_grad()
+    def embed_frames(self, frames: Tensor) -> Tensor:
+        """Embed single frames by the frozen image encoder.
+
+        Args:
+            frames: RGB in [0, 255], (N, 3, H, W), on any device.
+
+        Returns:
+            Projected global token of each frame, (N, D).
+        """
+        normalized = self.data_preprocessor.normalize(frames)
+        return image_embedding(self.image_encoder, normalized[:, None])
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips."""
@@ -92,8 +110,8 @@ class SkeletonImagePretrainer(ReIDModel):
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> dict[str, Tensor]:
         """Return ``loss_contrastive`` of the batch, shape ()."""
-        labels = labels_of(data_samples, inputs['frames'].device)
         pair = self.extract_pair(inputs)
+        labels = labels_of(data_samples, pair.image.device)
         return dict(
             loss_contrastive=self.contrastive_loss(pair.skeleton, pair.image, labels, pair.valid)
         )

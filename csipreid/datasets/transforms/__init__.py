@@ -1,4 +1,10 @@
-"""Transforms: from the paths of a tracklet to the tensors of a clip."""
+"""Transforms: from the paths of a tracklet to the tensors of a clip.
+
+A transform may have an attribute ``frame_change``: 'none' if it leaves the pixels
+of frames alone, 'fixed' if what it makes of a frame depends on its file alone.
+Features of frames are stored only where all transforms say one of the two; one
+that says nothing is taken to change frames from item to item.
+"""
 
 from csipreid.datasets.transforms.formatting import PackReIDInputs
 from csipreid.datasets.transforms.frames import EraseFrames, ResizeFrames

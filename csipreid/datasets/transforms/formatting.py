@@ -14,14 +14,15 @@ from csipreid.structures import ReIDDataSample
 class PackReIDInputs(BaseTransform):
     """Pack a clip into what a model receives.
 
-    Required keys: ``frames`` (uint8, (T, H, W, 3)), ``frame_inds``, ``num_clips``,
-    ``frame_paths``, ``pid``, ``camid``, ``label``, ``subset``; ``skeletons`` and
-    ``skeleton_valid`` if skeletons were loaded.
+    Required keys: ``frames`` (uint8, (T, H, W, 3)) or ``frame_features`` (float32, (T, D)),
+    ``frame_inds``, ``num_clips``, ``frame_paths``, ``pid``, ``camid``, ``label``, ``subset``;
+    ``skeletons`` and ``skeleton_valid`` if skeletons were loaded.
 
     The result has two keys:
 
-    - ``inputs``: ``frames`` (uint8, (T, 3, H, W), RGB) and, if loaded, ``skeletons`` (float32,
-      (T, V, 3)); (N, T, ...) when the tracklet was cut into N clips by ``mode='dense'``;
+    - ``inputs``: ``frames`` (uint8, (T, 3, H, W), RGB), or ``frame_features`` (float32, (T, D))
+      where those were loaded instead, and, if loaded, ``skeletons`` (float32, (T, V, 3));
+      (N, T, ...) when the tracklet was cut into N clips by ``mode='dense'``;
     - ``data_samples``: a :class:`ReIDDataSample`, with ``skeleton_valid`` (bool, (T,) or (N, T))
       if skeletons were loaded.
 
@@ -31,11 +32,16 @@ class PackReIDInputs(BaseTransform):
         ValueError: If frames differ in size.
     """
 
+    frame_change = 'none'
+
     def transform(self, results: dict) -> dict:
         """Pack one item."""
         shape = results['frame_inds'].shape
-        frames = _tensor(stacked_frames(results, type(self).__name__), shape)
-        inputs = dict(frames=frames.movedim(-1, -3))  # (..., 3, H, W)
+        if 'frame_features' in results:
+            inputs = dict(frame_features=_tensor(results['frame_features'], shape))
+        else:
+            frames = _tensor(stacked_frames(results, type(self).__name__), shape)
+            inputs = dict(frames=frames.movedim(-1, -3))  # (..., 3, H, W)
         sample = ReIDDataSample(
             pid=results['pid'],
             camid=results['camid'],

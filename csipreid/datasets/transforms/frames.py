@@ -27,6 +27,8 @@ class ResizeFrames(BaseTransform):
         ValueError: If ``size`` is not two positive numbers.
     """
 
+    frame_change = 'fixed'
+
     def __init__(self, size: tuple[int, int]) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f'size must be a positive height and width, got {size}')

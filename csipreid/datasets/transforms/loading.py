@@ -33,6 +33,8 @@ class LoadFrames(BaseTransform):
         ValueError: If a file is not an image or ends too early; it is named.
     """
 
+    frame_change = 'fixed'
+
     def transform(self, results: dict) -> dict:
         """Decode the frames."""
         inds = results['frame_inds'].ravel()
@@ -79,6 +81,8 @@ class LoadSkeletons(BaseTransform):
         FileNotFoundError: In the mode 'error', for a frame without skeleton.
         ValueError: If ``missing`` or ``layout`` is unknown, or a file is broken; it is named.
     """
+
+    frame_change = 'none'
 
     def __init__(self, layout: str = 'h36m', missing: Missing = 'error') -> None:
         if missing not in get_args(Missing):

@@ -44,6 +44,8 @@ class SampleClip(BaseTransform):
             several clips are asked of a mode that does not draw.
     """
 
+    frame_change = 'none'
+
     def __init__(
         self, clip_len: int = 8, mode: Mode = 'restricted_random', num_clips: int = 1
     ) -> None:
@@ -79,6 +81,12 @@ class SampleClip(BaseTransform):
         results['frame_inds'] = inds
         results['num_clips'] = len(inds) if inds.ndim == 2 else 1
         return results
+
+    def candidates(self, num_frames: int) -> np.ndarray:
+        """Return the frames of a tracklet that may be chosen, ascending, int64."""
+        if self.mode == 'restricted_random':
+            return np.arange(num_frames)
+        return np.unique(self.transform(dict(frame_paths=range(num_frames)))['frame_inds'])
 
     def _dense(self, num_frames: int) -> np.ndarray:
         """Cover all frames by consecutive clips, (N, T)."""

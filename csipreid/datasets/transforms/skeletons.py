@@ -17,6 +17,8 @@ class CenterSkeletons(BaseTransform):
     Modified keys: ``skeletons``.
     """
 
+    frame_change = 'none'
+
     def transform(self, results: dict) -> dict:
         """Subtract the root joint."""
         root = get_layout(results['layout']).root

@@ -1,0 +1,249 @@
+"""Features of single frames on disk: computed once, read by memory map.
+
+A cache is a folder. While it is being built it holds parts, ``part_00012.npz``,
+each of at most :data:`PART_LEN` frames; processes that share the work write
+different parts, and an interrupted build goes on with those that are missing.
+When all are there they are joined:
+
+- ``features.npy``: float16 or float32, (N, D), one row per frame;
+- ``frames.npz``: what the frames were: ``size`` (bytes), ``modified``
+  (nanoseconds), ``digest`` (of the content), int64 and uint64, (N,);
+- ``about.json``: what the features are of, for people.
+
+Every file is written under a temporary name and renamed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+PART_LEN = 1024  # frames
+
+_DIGEST_BYTES = 8
+
+
+class FrameStamps(NamedTuple):
+    """What N frame files were when their features were computed.
+
+    Attributes:
+        size: Bytes, int64, (N,).
+        modified: Time of the last change, nanoseconds since 1970, int64, (N,).
+        digest: BLAKE2b of the content, 8 bytes, uint64, (N,).
+    """
+
+    size: np.ndarray
+    modified: np.ndarray
+    digest: np.ndarray
+
+
+class FrameFeatures:
+    """Features of frames in a memory map, which processes share.
+
+    The file is opened when it is first read, by each process for itself.
+
+    Args:
+        path: ``features.npy`` of a cache.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = str(path)
+        self._rows: np.ndarray | None = None
+
+    def __getstate__(self) -> dict:
+        """Leave the open file out of a copy for another process."""
+        return {**self.__dict__, '_rows': None}
+
+    @property
+    def rows(self) -> np.ndarray:
+        """All features, float16 or float32, (N, D)."""
+        if self._rows is None:
+            self._rows = np.load(self.path, mmap_mode='r')
+        return self._rows
+
+    def take(self, indices: np.ndarray) -> np.ndarray:
+        """Read some rows: indices (n,) to float32, (n, D)."""
+        return self.rows[indices].astype(np.float32)
+
+
+class FeatureCache:
+    """A folder of frame features, whole or being built.
+
+    Args:
+        folder: Folder of this cache alone; it is made when something is written.
+        num_frames: Number of frames, N.
+        dim: Width of a feature, D.
+        dtype: Precision on disk.
+
+    Raises:
+        ValueError: If ``dtype`` is neither 'float16' nor 'float32'.
+    """
+
+    def __init__(
+        self, folder: str | Path, num_frames: int, dim: int, dtype: str = 'float32'
+    ) -> None:
+        if dtype not in ('float16', 'float32'):
+            raise ValueError(f"dtype must be 'float16' or 'float32', got {dtype!r}")
+        self.folder = Path(folder)
+        self.num_frames = num_frames
+        self.dim = dim
+        self.dtype = np.dtype(dtype)
+        self.num_parts = -(-num_frames // PART_LEN)
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the features, bytes."""
+        return self.num_frames * self.dim * self.dtype.itemsize
+
+    def features(self) -> FrameFeatures | None:
+        """Return the features; None if they are not whole, or not what they should be."""
+        try:
+            features = FrameFeatures(self.folder / 'features.npy')
+            rows = features.rows
+        except (OSError, ValueError, EOFError):  # absent, torn
+            return None
+        fits = rows.shape == (self.num_frames, self.dim) and rows.dtype == self.dtype
+        return features if fits else None
+
+    def stamps(self) -> FrameStamps | None:
+        """Return what the frames were; None if that is not known."""
+        arrays = _load_arrays(self.folder / 'frames.npz', FrameStamps._fields, self.num_frames)
+        return None if arrays is None else FrameStamps(**arrays)
+
+    def part_range(self, part: int) -> range:
+        """Return the frames of a part."""
+        return range(part * PART_LEN, min((part + 1) * PART_LEN, self.num_frames))
+
+    def missing_parts(self) -> list[int]:
+        """Return the parts that have to be computed."""
+        return [part for part in range(self.num_parts) if self._read_part(part) is None]
+
+    def write_part(self, part: int, features: np.ndarray, stamps: FrameStamps) -> None:
+        """Write the features (n, D) and stamps of the frames of one part."""
+        features = np.ascontiguousarray(features, dtype=self.dtype)
+        arrays = dict(features=features, **stamps._asdict())
+        _write(self._part_path(part), lambda file: np.savez(file, **arrays))
+
+    def join(self, about: Mapping[str, Any]) -> None:
+        """Make one memory map of all parts, then remove them.
+
+        Args:
+            about: What the features are of; written for people to read.
+
+        Raises:
+            FileNotFoundError: If a part is missing.
+        """
+        stamps: list[dict] = []
+
+        def copy(file: Any) -> None:
+            header = dict(
+                descr=np.lib.format.dtype_to_descr(self.dtype),
+                fortran_order=False,
+                shape=(self.num_frames, self.dim),
+            )
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in range(self.num_parts):
+                arrays = self._read_part(part)
+                if arrays is None:
+                    raise FileNotFoundError(f'{self._part_path(part)} is missing or broken')
+                file.write(arrays.pop('features').tobytes())
+                stamps.append(arrays)
+
+        # The features come last: a cache with them is whole.
+        (self.folder / 'features.npy').unlink(missing_ok=True)
+        partial = _write_partial(self.folder / 'features.npy', copy)
+        joined = {name: np.concatenate([s[name] for s in stamps]) for name in FrameStamps._fields}
+        self.write_stamps(FrameStamps(**joined))
+        text = json.dumps(dict(about), indent=2) + '\n'
+        _write(self.folder / 'about.json', lambda file: file.write(text.encode()))
+        os.replace(partial, self.folder / 'features.npy')
+        for part in range(self.num_parts):
+            self._part_path(part).unlink(missing_ok=True)
+
+    def write_stamps(self, stamps: FrameStamps) -> None:
+        """Replace what is known of the frames."""
+        _write(self.folder / 'frames.npz', lambda file: np.savez(file, **stamps._asdict()))
+
+    def discard(self) -> None:
+        """Remove the cache."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _part_path(self, part: int) -> Path:
+        """Return the file of a part."""
+        return self.folder / f'part_{part:05d}.npz'
+
+    def _read_part(self, part: int) -> dict[str, np.ndarray] | None:
+        """Read a part; None if it is missing, torn or of another kind."""
+        length = len(self.part_range(part))
+        names = ('features', *FrameStamps._fields)
+        arrays = _load_arrays(self._part_path(part), names, length)
+        if arrays is None or arrays['features'].shape != (length, self.dim):
+            return None
+        return arrays if arrays['features'].dtype == self.dtype else None
+
+
+def stamp_file(path: str) -> tuple[int, int, int]:
+    """Return size, time of the last change and digest of a file, for :class:`FrameStamps`."""
+    state = os.stat(path)
+    with open(path, 'rb') as file:
+        digest = hashlib.blake2b(file.read(), digest_size=_DIGEST_BYTES).digest()
+    return state.st_size, state.st_mtime_ns, int.from_bytes(digest, 'little')
+
+
+def update_stamps(paths: Sequence[str], stamps: FrameStamps) -> FrameStamps | None:
+    """Compare files with what they were; None if one of them is another now.
+
+    A file is read only if its time differs while its size does not, as after
+    a copy of the whole data set.
+
+    Args:
+        paths: The N files.
+        stamps: What they were.
+
+    Returns:
+        The stamps with the times of now.
+    """
+    modified = stamps.modified.copy()
+    for index, path in enumerate(paths):
+        state = os.stat(path)
+        if state.st_size != stamps.size[index]:
+            return None
+        if state.st_mtime_ns != modified[index]:
+            if stamp_file(path)[2] != stamps.digest[index]:
+                return None
+            modified[index] = state.st_mtime_ns
+    return stamps._replace(modified=modified)
+
+
+def _load_arrays(path: Path, names: Sequence[str], length: int) -> dict[str, np.ndarray] | None:
+    """Read arrays of one length; None if the file is missing, torn or holds others."""
+    try:
+        with np.load(path) as file:
+            arrays = {name: file[name] for name in names}
+    except Exception:  # a torn archive breaks zipfile and NumPy in a dozen ways
+        return None
+    return arrays if all(len(array) == length for array in arrays.values()) else None
+
+
+def _write(path: Path, fill: Callable[[Any], Any]) -> None:
+    """Write a file under a temporary name, then rename it."""
+    os.replace(_write_partial(path, fill), path)
+
+
+def _write_partial(path: Path, fill: Callable[[Any], Any]) -> Path:
+    """Write a file under a temporary name that no other process uses, and return that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.{uuid.uuid4().hex}.partial')
+    try:
+        with partial.open('wb') as file:
+            fill(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return partial
