@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from csipreid.models.losses.rank_gathering import gather_rows
 from csipreid.registry import MODELS
 
 
@@ -25,15 +26,26 @@ class CrossModalSupConLoss(nn.Module):
     temperature of 1 and the *sum* of the two directions. Use
     ``normalize=False, temperature=1.0, loss_weight=2.0`` to get it back.
 
+    In a run of W processes, ``gather`` makes the batch that of all of them, as
+    large contrastive batches want it. Value and gradient then are those of one
+    process with the whole batch, however it is divided: see
+    :func:`csipreid.models.losses.rank_gathering.gather_rows`.
+
     Args:
         temperature: Divisor of the similarities; no unit, must be positive.
         normalize: Whether to L2-normalise the embeddings first, which makes
             the similarities cosines in [-1, 1].
         loss_weight: Factor of the result.
+        gather: Whether to contrast the clips of all processes of a distributed
+            run rather than those of each alone.
     """
 
     def __init__(
-        self, temperature: float = 0.07, normalize: bool = True, loss_weight: float = 1.0
+        self,
+        temperature: float = 0.07,
+        normalize: bool = True,
+        loss_weight: float = 1.0,
+        gather: bool = False,
     ) -> None:
         super().__init__()
         if temperature <= 0:
@@ -41,6 +53,7 @@ class CrossModalSupConLoss(nn.Module):
         self.temperature = temperature
         self.normalize = normalize
         self.loss_weight = loss_weight
+        self.gather = gather
 
     def forward(
         self, skeletons: Tensor, images: Tensor, pids: Tensor, valid: Tensor | None = None
@@ -70,6 +83,8 @@ class CrossModalSupConLoss(nn.Module):
         if self.normalize:
             skeletons = F.normalize(skeletons, dim=1)
             images = F.normalize(images, dim=1)
+        if self.gather:
+            skeletons, images, pids, valid = gather_rows(skeletons, images, pids, valid)
 
         logits = skeletons @ images.T / self.temperature  # (B, B)
         positives = pids[:, None] == pids[None, :]  # (B, B)
