@@ -15,6 +15,7 @@ _LOCATIONS = {
     'MODELS': ['csipreid.models'],
     'METRICS': ['csipreid.evaluation'],
     'HOOKS': ['csipreid.engine'],
+    'LOOPS': ['csipreid.engine'],
     'RUNNERS': ['csipreid.engine'],
     'OPTIM_WRAPPERS': ['csipreid.engine'],
     'OPTIM_WRAPPER_CONSTRUCTORS': ['csipreid.engine'],

@@ -124,8 +124,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg[name] = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.load_from = args.checkpoint
-    if args.amp:
-        cfg.test_cfg.fp16 = True
+    if args.amp is not None:
+        cfg.test_cfg.update(type='MixedPrecisionTestLoop', precision=args.amp)
     choice = parse_test_mode(args.test_mode) if args.test_mode is not None else None
     test_mode = set_test_mode(cfg, choice, flip=args.tta)
 

@@ -53,9 +53,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the arguments of training to the config, in place."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.amp is not None:
+        kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+        if kind not in ('OptimWrapper', 'MixedPrecisionOptimWrapper'):
+            raise ValueError(f'--amp replaces an OptimWrapper; the config has a {kind}')
+        cfg.optim_wrapper.update(type='MixedPrecisionOptimWrapper', precision=args.amp)
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

@@ -7,12 +7,15 @@ from csipreid.engine.hooks import (
     RandomnessHook,
     SkeletonCoverageHook,
 )
+from csipreid.engine.mixed_precision import MixedPrecisionOptimWrapper, MixedPrecisionTestLoop
 from csipreid.engine.optim_constructor import MultipliedLROptimWrapperConstructor
 from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.schedulers import WarmupCosineLR
 
 __all__ = [
     'LoadPretrainedHook',
+    'MixedPrecisionOptimWrapper',
+    'MixedPrecisionTestLoop',
     'MultipliedLROptimWrapperConstructor',
     'PlainCheckpointHook',
     'PrototypeHook',

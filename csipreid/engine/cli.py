@@ -6,8 +6,10 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 
 from csipreid.engine.config import check_top_level_keys, set_data_root
+from csipreid.engine.mixed_precision import PRECISIONS, check_precision
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +19,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--data-root', help='folder of the data set; replaces every data_root of the config'
     )
     parser.add_argument(
-        '--amp', action='store_true', help='compute in mixed precision (needs a GPU)'
+        '--amp',
+        nargs='?',
+        const='auto',
+        choices=PRECISIONS,
+        help='compute in mixed precision; auto, also without a value, is float16 on a GPU, and on '
+        'a CPU bfloat16 where that is faster than float32',
     )
     parser.add_argument(
         '--no-pin-memory', action='store_true', help='do not pin the memory of batches'
@@ -62,8 +69,8 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.work_dir = (
         args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
     )
-    if args.amp and not torch.cuda.is_available():
-        raise ValueError('--amp needs a GPU; on the CPU mixed precision is slower, leave it out')
+    if args.amp is not None:
+        check_precision(args.amp, get_device())
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name)
         if loader is not None:

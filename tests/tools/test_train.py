@@ -163,6 +163,7 @@ def test_two_processes_train_and_test_like_one(runs, data, tmp_path):
             ['configs/csip/stage2_walkers.py', '--cfg-options', 'train_dataloder.batch_size=2'],
             "did you mean 'train_dataloader'",
         ),
+        (['configs/csip/stage2_mars.py', '--amp', 'float16'], 'float16 needs a GPU'),
     ],
 )
 def test_mistakes_are_one_clear_sentence(arguments, message, tmp_path):
