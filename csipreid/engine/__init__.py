@@ -1,6 +1,7 @@
 """What runs a training: runner, hooks, parameter groups and schedules."""
 
 from csipreid.engine.hooks import (
+    DeferredRuntimeInfoHook,
     LoadPretrainedHook,
     PlainCheckpointHook,
     PrototypeHook,
@@ -13,6 +14,7 @@ from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.schedulers import WarmupCosineLR
 
 __all__ = [
+    'DeferredRuntimeInfoHook',
     'LoadPretrainedHook',
     'MixedPrecisionOptimWrapper',
     'MixedPrecisionTestLoop',

@@ -93,7 +93,8 @@ def labels_of(
             f'label must be below num_ids = {num_ids}, got {max(labels)}; build the model '
             'with the num_ids of the training set'
         )
-    return torch.tensor(labels, device=device)
+    # With device=… the copy would wait until the device is idle.
+    return torch.tensor(labels).to(device, non_blocking=True)
 
 
 def clip_counts(data_samples: Sequence[ReIDDataSample], num_clips: int) -> list[int]:

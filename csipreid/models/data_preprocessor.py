@@ -20,14 +20,15 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
     Args:
         mean: Mean of the R, G and B values, in [0, 255].
         std: Standard deviation of the R, G and B values, in [0, 255].
-        non_blocking: Whether copies to the device may run beside computation.
+        non_blocking: Whether copies to the device may run beside computation, as
+            those of pinned batches can.
     """
 
     mean: Tensor
     std: Tensor
 
     def __init__(
-        self, mean: Sequence[float], std: Sequence[float], non_blocking: bool = False
+        self, mean: Sequence[float], std: Sequence[float], non_blocking: bool = True
     ) -> None:
         super().__init__(non_blocking)
         if len(mean) != 3 or len(std) != 3:

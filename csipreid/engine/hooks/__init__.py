@@ -1,5 +1,6 @@
 """Hooks of the runner."""
 
+from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
 from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
@@ -8,6 +9,7 @@ from csipreid.engine.hooks.randomness_hook import RandomnessHook
 from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
 
 __all__ = [
+    'DeferredRuntimeInfoHook',
     'FeatureCacheHook',
     'LoadPretrainedHook',
     'PlainCheckpointHook',

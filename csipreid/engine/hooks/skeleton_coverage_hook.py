@@ -22,7 +22,8 @@ class SkeletonCoverageHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start counting."""
         self._frames = 0
-        self._missing = 0
+        # A tensor, which is read once: its values may be on a device.
+        self._missing: torch.Tensor | int = 0
         self._first_epoch = runner.epoch
 
     def after_train_iter(
@@ -38,13 +39,13 @@ class SkeletonCoverageHook(Hook):
         for sample in data_batch['data_samples']:
             if 'skeleton_valid' in sample:
                 self._frames += sample.skeleton_valid.numel()
-                self._missing += int((~sample.skeleton_valid).sum())
+                self._missing = self._missing + (~sample.skeleton_valid).sum()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add up the ranks and report."""
         if runner.epoch != self._first_epoch:
             return
-        counts = torch.tensor([self._frames, self._missing])
+        counts = torch.tensor([self._frames, int(self._missing)])
         all_reduce(counts)
         frames, missing = counts.tolist()
         if frames:

@@ -50,9 +50,8 @@ class CameraEmbedding(nn.Module):
                 f'camid must be in [0, {self.num_cams - 1}] or -1 when unknown, got {strange}; '
                 'build the model with the num_cams of the training set'
             )
-        index = torch.tensor(
-            [self.num_cams if camid == -1 else camid for camid in camids],
-            device=self.weight.device,
-        )
+        index = torch.tensor([self.num_cams if camid == -1 else camid for camid in camids])
+        # With device=… the copy would wait until the device is idle.
+        index = index.to(self.weight.device, non_blocking=True)
         table = torch.cat([self.weight, self.weight.mean(dim=0, keepdim=True)])
         return table[index]  # (B, dim)
