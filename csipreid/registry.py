@@ -16,6 +16,7 @@ _LOCATIONS = {
     'METRICS': ['csipreid.evaluation'],
     'HOOKS': ['csipreid.engine'],
     'LOOPS': ['csipreid.engine'],
+    'MODEL_WRAPPERS': ['csipreid.engine'],
     'RUNNERS': ['csipreid.engine'],
     'OPTIM_WRAPPERS': ['csipreid.engine'],
     'OPTIM_WRAPPER_CONSTRUCTORS': ['csipreid.engine'],

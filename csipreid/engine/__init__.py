@@ -12,9 +12,11 @@ from csipreid.engine.mixed_precision import MixedPrecisionOptimWrapper, MixedPre
 from csipreid.engine.optim_constructor import MultipliedLROptimWrapperConstructor
 from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.schedulers import WarmupCosineLR
+from csipreid.engine.sharding import FullyShardedModel
 
 __all__ = [
     'DeferredRuntimeInfoHook',
+    'FullyShardedModel',
     'LoadPretrainedHook',
     'MixedPrecisionOptimWrapper',
     'MixedPrecisionTestLoop',

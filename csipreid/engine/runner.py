@@ -13,9 +13,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint
-from csipreid.registry import MODELS, RUNNERS
+from csipreid.engine.sharding import whole_state
+from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
 # The default hooks that MMEngine itself lets a config switch off with None.
@@ -95,12 +97,24 @@ class ReIDRunner(Runner):
         return super().build_model(model)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
-        """Wrap the model; on the CPU the wrapper must not be given a device index."""
-        if self.distributed and model_wrapper_cfg is None and not torch.cuda.is_available():
-            model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False
-            )
-        return super().wrap_model(model_wrapper_cfg, model)
+        """Wrap the model; on the CPU the wrapper must not be given a device index.
+
+        Raises:
+            ValueError: If there is no wrapper of that name.
+        """
+        if not self.distributed or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        wrapper = dict(model_wrapper_cfg or {})
+        name = wrapper.pop('type', 'MMDistributedDataParallel')
+        kind = MODEL_WRAPPERS.get(name) if isinstance(name, str) else name
+        if kind is None:
+            raise ValueError(f'model_wrapper_cfg: there is no model wrapper {name!r}')
+        if issubclass(kind, DistributedDataParallel):
+            unused = self.cfg.get('find_unused_parameters', False)
+            wrapper = dict(broadcast_buffers=False, find_unused_parameters=unused) | wrapper
+            if not torch.cuda.is_available():
+                wrapper['device_ids'] = None
+        return super().wrap_model(dict(wrapper, type=kind), model)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks, without those that a config sets to None."""
@@ -162,7 +176,8 @@ class ReIDRunner(Runner):
             **kwargs: See :meth:`mmengine.runner.Runner.save_checkpoint`.
         """
         partial = Path(out_dir) / f'{filename}.partial'
-        super().save_checkpoint(out_dir, partial.name, file_client_args, **kwargs)
+        with whole_state(self.model, self.optim_wrapper):
+            super().save_checkpoint(out_dir, partial.name, file_client_args, **kwargs)
         if self.rank == 0:
             os.replace(partial, Path(out_dir) / filename)
 

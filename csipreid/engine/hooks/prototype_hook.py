@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.progress import track
 
+from csipreid.engine.sharding import whole_parameters
 from csipreid.registry import HOOKS
 
 
@@ -64,15 +65,16 @@ class PrototypeHook(Hook):
         was_training = model.training
         model.train(self.train_mode)
         quiet = runner.rank != 0
-        for batch in track(loader, 'Building prototypes', disable=quiet, transient=True):
-            data = model.data_preprocessor(batch, False)
-            pair = model.extract_pair(data['inputs'])
-            labels = torch.tensor([sample.label for sample in data['data_samples']])
-            valid = pair.valid.cpu()
-            sums[0].index_add_(0, labels, pair.image.double().cpu())
-            sums[1].index_add_(0, labels[valid], pair.skeleton.double().cpu()[valid])
-            counts[0] += torch.bincount(labels, minlength=counts.shape[1])
-            counts[1] += torch.bincount(labels[valid], minlength=counts.shape[1])
+        with whole_parameters(runner.model):  # the ranks' batches differ in number
+            for batch in track(loader, 'Building prototypes', disable=quiet, transient=True):
+                data = model.data_preprocessor(batch, False)
+                pair = model.extract_pair(data['inputs'])
+                labels = torch.tensor([sample.label for sample in data['data_samples']])
+                valid = pair.valid.cpu()
+                sums[0].index_add_(0, labels, pair.image.double().cpu())
+                sums[1].index_add_(0, labels[valid], pair.skeleton.double().cpu()[valid])
+                counts[0] += torch.bincount(labels, minlength=counts.shape[1])
+                counts[1] += torch.bincount(labels[valid], minlength=counts.shape[1])
         model.train(was_training)
 
         device = bank.image_prototypes.device
