@@ -50,8 +50,9 @@ def runner(*clips, num_ids=3):
     class Loader(list):
         dataset = None
 
+    model = Model(num_ids)
     return SimpleNamespace(
-        bare_model=Model(num_ids), build_dataloader=lambda *args, **kwargs: Loader(batches),
+        model=model, bare_model=model, build_dataloader=lambda *args, **kwargs: Loader(batches),
         seed=0, epoch=0, rank=0, logger=Logger(),
     )  # fmt: skip
 
