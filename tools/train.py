@@ -11,6 +11,7 @@ from mmengine.config import Config  # noqa: E402
 from torch import distributed  # noqa: E402
 
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
+from csipreid.engine.compilation import compile_options  # noqa: E402
 from csipreid.registry import RUNNERS  # noqa: E402
 
 
@@ -58,6 +59,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         if kind not in ('OptimWrapper', 'MixedPrecisionOptimWrapper'):
             raise ValueError(f'--amp replaces an OptimWrapper; the config has a {kind}')
         cfg.optim_wrapper.update(type='MixedPrecisionOptimWrapper', precision=args.amp)
+    compile_options(cfg.get('compile'))  # refuses now what could not be compiled later
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume

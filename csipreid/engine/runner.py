@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint
+from csipreid.engine.activation_checkpointing import checkpoint_activations
+from csipreid.engine.compilation import compile_options, compile_parts
 from csipreid.engine.sharding import whole_state
 from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
 
@@ -180,6 +182,32 @@ class ReIDRunner(Runner):
             super().save_checkpoint(out_dir, partial.name, file_client_args, **kwargs)
         if self.rank == 0:
             os.replace(partial, Path(out_dir) / filename)
+
+    def _init_model_weights(self) -> None:
+        """Initialise the model, then set up activation checkpointing."""
+        super()._init_model_weights()
+        # MMEngine would read the key next and checkpoint in a way that loses the gradients
+        # of a module whose input needs none; _maybe_compile puts it back.
+        self._checkpointed = self.cfg.pop('activation_checkpointing', None)
+        if self._checkpointed:
+            names = checkpoint_activations(self.bare_model, self._checkpointed)
+            self.logger.info(f'activations are computed twice in {len(names)} modules: {names}')
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the heavy parts of the model, as the key ``compile`` of the config says.
+
+        Args:
+            target: Kept for MMEngine's interface; parts are compiled, no method.
+
+        Raises:
+            ValueError: If there is no compiler or nothing to compile.
+        """
+        if self._checkpointed is not None:
+            self.cfg.activation_checkpointing = self._checkpointed
+        options = compile_options(self.cfg.get('compile'))
+        if options is not None:
+            parts = compile_parts(self.bare_model, options)
+            self.logger.info(f'compiled, so the first iterations take long: {parts}')
 
     def _early_dataloader(self, dataloader: Any) -> Any:
         """Build a data loader now, so that what is wrong with the data shows now."""
