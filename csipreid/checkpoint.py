@@ -64,9 +64,16 @@ def write_checkpoint(content: Mapping[str, Any], path: str | Path) -> None:
     partial = path.with_name(f'{path.name}.partial')
     try:
         torch.save(dict(content), partial)
-        os.replace(partial, path)
+        put_in_place(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Give a file that was written under a temporary name its own, once it is on the disk."""
+    with partial.open('rb') as file:
+        os.fsync(file.fileno())
+    os.replace(partial, path)
 
 
 def data_sizes(checkpoint: Mapping[str, Any], source: str) -> dict[str, int]:

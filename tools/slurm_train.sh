@@ -1,29 +1,26 @@
 #!/usr/bin/env bash
-# Train on a slurm cluster: one task per node, in which torchrun starts one process per GPU.
+# Train on a slurm cluster: submit a job with one task per GPU.
 # Usage: tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]
-# GPUS_PER_NODE (8), NNODES (1), CPUS_PER_GPU (5) and SRUN_ARGS set what the job asks for.
+# GPUS_PER_NODE (8), NNODES (1), CPUS_PER_GPU (5) and SBATCH_ARGS set what the job asks for.
+# GRACE (120) seconds before its time is up, or when it is preempted, the job gets SIGTERM:
+# it saves a checkpoint, is put into the queue again and goes on from there.
 set -euo pipefail
 
 PARTITION=$1
 JOB_NAME=$2
-CONFIG=$3
+HERE=$(cd "$(dirname "$0")" && pwd)
 export GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-NNODES=${NNODES:-1}
 export PORT=${PORT:-29500}
 
-# shellcheck disable=SC2016,SC2086
-srun --partition="$PARTITION" \
+# shellcheck disable=SC2086
+sbatch --partition="$PARTITION" \
     --job-name="$JOB_NAME" \
-    --nodes="$NNODES" \
-    --ntasks-per-node=1 \
+    --nodes="${NNODES:-1}" \
+    --ntasks-per-node="$GPUS_PER_NODE" \
     --gres="gpu:$GPUS_PER_NODE" \
-    --cpus-per-task="$((${CPUS_PER_GPU:-5} * GPUS_PER_NODE))" \
-    --kill-on-bad-exit=1 \
-    ${SRUN_ARGS:-} \
-    bash -c '"${PYTHON:-python}" -m torch.distributed.run \
-        --nnodes="$SLURM_NNODES" \
-        --node-rank="$SLURM_NODEID" \
-        --master-addr="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)" \
-        --master-port="$PORT" \
-        --nproc-per-node="$GPUS_PER_NODE" \
-        "$@"' bash "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "${@:4}"
+    --cpus-per-task="${CPUS_PER_GPU:-5}" \
+    --signal="TERM@${GRACE:-120}" \
+    --requeue \
+    --open-mode=append \
+    ${SBATCH_ARGS:-} \
+    "$HERE/slurm_job.sh" "$HERE/train.py" "${@:3}"

@@ -1,8 +1,10 @@
 """Train a model from a config file."""
 
 import argparse
+import os
 import sys
 import warnings
+from pathlib import Path
 
 # mmcv tells at import that its compiled operators are absent; nothing here uses them.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
@@ -12,6 +14,8 @@ from torch import distributed  # noqa: E402
 
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
 from csipreid.engine.compilation import compile_options  # noqa: E402
+from csipreid.engine.failures import report  # noqa: E402
+from csipreid.engine.hooks.preemption_hook import Preempted  # noqa: E402
 from csipreid.registry import RUNNERS  # noqa: E402
 
 
@@ -88,6 +92,18 @@ def main() -> None:
         sys.exit(f'error: {error}')
     try:
         runner.train()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Preempted as end:
+        # The scripts that start several processes read it; torchrun tells nobody.
+        if 'CSIPREID_STATUS_FILE' in os.environ:
+            Path(os.environ['CSIPREID_STATUS_FILE']).write_text(str(end.code), encoding='utf-8')
+        raise
+    except Exception as error:
+        explanation = report(error, runner.work_dir, runner.log_dir)
+        if explanation is None:
+            raise
+        sys.exit(f'error: {explanation}')
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()

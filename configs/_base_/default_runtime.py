@@ -9,12 +9,13 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # Two are kept, so that one is whole while the next is written.
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     randomness=dict(type='RandomnessHook'),
     coverage=dict(type='SkeletonCoverageHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
+    preemption=dict(type='PreemptionHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=False,

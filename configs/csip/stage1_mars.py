@@ -78,7 +78,9 @@ val_evaluator = dict(type='CrossModalRetrievalMetric')
 test_evaluator = val_evaluator
 
 optim_wrapper = dict(
-    type='OptimWrapper', optimizer=dict(type='Adam', lr=base_lr, weight_decay=1e-4)
+    type='OptimWrapper',
+    constructor='FusedOptimWrapperConstructor',
+    optimizer=dict(type='Adam', lr=base_lr, weight_decay=1e-4),
 )
 param_scheduler = dict(
     type='WarmupCosineLR',
@@ -87,7 +89,7 @@ param_scheduler = dict(
     start_factor=1e-5 / base_lr,
     end_factor=1e-6 / base_lr,
 )
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=batch_size)

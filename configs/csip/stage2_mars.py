@@ -113,7 +113,7 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.19, begin=0, end=10),
     dict(type='MultiStepLR', milestones=[29, 49, 69], gamma=0.1),
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=10)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=10)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=batch_size)

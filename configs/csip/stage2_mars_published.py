@@ -42,7 +42,7 @@ train_cfg = dict(val_interval=2)
 
 default_hooks = dict(
     # The published code keeps the last epoch, whatever it scores.
-    checkpoint=dict(_delete_=True, type='CheckpointHook', interval=1, max_keep_ckpts=2),
+    checkpoint=dict(_delete_=True, type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
     pretrained=dict(checkpoint='work_dirs/stage1_mars_published/epoch_120.pth'),
     prototypes=dict(dataloader=prototype_dataloader, train_mode=True),
 )

@@ -2,29 +2,41 @@
 
 from csipreid.engine.hooks import (
     DeferredRuntimeInfoHook,
+    FeatureCacheHook,
     LoadPretrainedHook,
     PlainCheckpointHook,
+    PreemptionHook,
     PrototypeHook,
     RandomnessHook,
+    SafeCheckpointHook,
     SkeletonCoverageHook,
 )
+from csipreid.engine.loops import ResumableTrainLoop
 from csipreid.engine.mixed_precision import MixedPrecisionOptimWrapper, MixedPrecisionTestLoop
-from csipreid.engine.optim_constructor import MultipliedLROptimWrapperConstructor
+from csipreid.engine.optim_constructor import (
+    FusedOptimWrapperConstructor,
+    MultipliedLROptimWrapperConstructor,
+)
 from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.schedulers import WarmupCosineLR
 from csipreid.engine.sharding import FullyShardedModel
 
 __all__ = [
     'DeferredRuntimeInfoHook',
+    'FeatureCacheHook',
     'FullyShardedModel',
+    'FusedOptimWrapperConstructor',
     'LoadPretrainedHook',
     'MixedPrecisionOptimWrapper',
     'MixedPrecisionTestLoop',
     'MultipliedLROptimWrapperConstructor',
     'PlainCheckpointHook',
+    'PreemptionHook',
     'PrototypeHook',
     'RandomnessHook',
     'ReIDRunner',
+    'ResumableTrainLoop',
+    'SafeCheckpointHook',
     'SkeletonCoverageHook',
     'WarmupCosineLR',
 ]

@@ -2,7 +2,7 @@
 
 import copy
 import inspect
-import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from torch import distributed as torch_distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint
+from csipreid.checkpoint import data_sizes, fill_module, put_in_place, read_checkpoint
 from csipreid.engine.activation_checkpointing import checkpoint_activations
+from csipreid.engine.agreement import from_first_rank
 from csipreid.engine.compilation import compile_options, compile_parts
+from csipreid.engine.resuming import checkpoints_of, remove_partial
 from csipreid.engine.sharding import whole_state
 from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
 
@@ -46,7 +48,8 @@ class ReIDRunner(Runner):
       long starts: data sets are read, and hooks that have a method
       ``check(runner)`` are asked.
     - Checkpoints are written to a temporary name and renamed, and are read
-      without running code from them. One that does not fit is an error.
+      without running code from them. One that does not fit is an error; to
+      resume, the farthest one that is whole and fits is taken.
     - Distributed runs without a GPU use gloo.
     """
 
@@ -154,13 +157,52 @@ class ReIDRunner(Runner):
         """
         checkpoint = read_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        self._compare_sizes(checkpoint, filename)
-        model = self.bare_model
-        optional = () if self.will_train else getattr(model, 'training_only', ())
-        fill_module(model, checkpoint['state_dict'], f'checkpoint {filename}', optional)
+        self._fill(checkpoint, filename)
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
+
+    def load_or_resume(self) -> None:
+        """Load or resume a checkpoint; to resume, the farthest that is whole and fits.
+
+        Raises:
+            ValueError: If there are checkpoints, but none that can be resumed.
+        """
+        if self.will_train and self.rank == 0:
+            remove_partial(self.work_dir)
+        if self._resume and self._load_from is None and not self._has_loaded:
+            path = from_first_rank(self._farthest_checkpoint)
+            if path is None:
+                self.logger.info(f'no checkpoint in {self.work_dir}: training begins anew')
+            else:
+                self.resume(str(path))
+            return
+        super().load_or_resume()
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Go on from a checkpoint of a training.
+
+        Args:
+            filename: Checkpoint file.
+            *args: See :meth:`mmengine.runner.Runner.resume`.
+            **kwargs: See :meth:`mmengine.runner.Runner.resume`.
+
+        Raises:
+            ValueError: If it does not fit, or was written in the midst of an epoch
+                of another number of batches.
+        """
+        super().resume(filename, *args, **kwargs)
+        loop: Any = self.train_loop
+        now = len(self.train_dataloader)
+        before = self._resumed_meta.get('epoch_length', now)
+        done = loop.iter - loop.epoch * before
+        if done and before != now:
+            raise ValueError(
+                f'checkpoint {filename} was written after {done} of the {before} batches of an '
+                f'epoch, which has {now} batches now; resume with the batch size and the number '
+                'of processes of then, or from the checkpoint of an epoch'
+            )
+        loop._iter = loop.epoch * now + done
 
     def save_checkpoint(
         self,
@@ -176,12 +218,28 @@ class ReIDRunner(Runner):
             filename: Name of the file.
             file_client_args: Kept for MMEngine's interface; must be None.
             **kwargs: See :meth:`mmengine.runner.Runner.save_checkpoint`.
+
+        Raises:
+            OSError: If the disk is full or gone; earlier checkpoints are not touched.
         """
-        partial = Path(out_dir) / f'{filename}.partial'
-        with whole_state(self.model, self.optim_wrapper):
-            super().save_checkpoint(out_dir, partial.name, file_client_args, **kwargs)
-        if self.rank == 0:
-            os.replace(partial, Path(out_dir) / filename)
+        path = Path(out_dir) / filename
+        partial = path.with_name(f'{filename}.partial')
+        meta = dict(kwargs.pop('meta', None) or {}, epoch_length=len(self.train_dataloader))
+        try:
+            with whole_state(self.model, self.optim_wrapper):
+                super().save_checkpoint(
+                    out_dir, partial.name, file_client_args, meta=meta, **kwargs
+                )
+            if self.rank == 0:
+                put_in_place(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            earlier = checkpoints_of(out_dir, len(self.train_dataloader))
+            raise OSError(
+                f'checkpoint {path} could not be written: {error.strerror or error} '
+                f'({shutil.disk_usage(out_dir).free / 1e9:.2f} GB are free there)'
+                + (f'; {earlier[0]} is whole' if earlier else '')
+            ) from error
 
     def _init_model_weights(self) -> None:
         """Initialise the model, then set up activation checkpointing."""
@@ -224,6 +282,35 @@ class ReIDRunner(Runner):
         if self._load_from is None:
             raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
         return data_sizes(read_checkpoint(self._load_from), self._load_from)
+
+    def _farthest_checkpoint(self) -> Path | None:
+        """Return the farthest checkpoint of the work directory that can be resumed."""
+        paths = checkpoints_of(self.work_dir, len(self.train_dataloader))
+        for path in paths:
+            try:
+                checkpoint = read_checkpoint(path)
+                missing = {'optimizer', 'message_hub'} - set(checkpoint)
+                if missing or 'iter' not in checkpoint.get('meta', {}):
+                    raise ValueError(f'checkpoint {path} holds weights, not the state of a run')
+                self._fill(checkpoint, str(path))
+            except ValueError as error:
+                self.logger.warning(f'not resumed: {error}')
+            else:
+                return path
+        if paths:
+            raise ValueError(
+                f'none of the {len(paths)} checkpoints in {self.work_dir} can be resumed, see '
+                'above; remove them to begin anew, or choose another --work-dir'
+            )
+        return None
+
+    def _fill(self, checkpoint: dict, filename: str) -> None:
+        """Fill the model from a checkpoint, which has to fit."""
+        self._compare_sizes(checkpoint, filename)
+        model = self.bare_model
+        optional = () if self.will_train else getattr(model, 'training_only', ())
+        fill_module(model, checkpoint['state_dict'], f'checkpoint {filename}', optional)
+        self._resumed_meta = checkpoint.get('meta', {})
 
     def _compare_sizes(self, checkpoint: dict, filename: str) -> None:
         """Refuse to train on from a checkpoint of other identities or cameras."""

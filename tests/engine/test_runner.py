@@ -1,92 +1,33 @@
-"""The runner on a toy model and a toy data set of its own."""
+"""The runner on a toy model and a toy data set."""
 
-import itertools
+import errno
+import shutil
 
 import pytest
 import torch
-from mmengine.config import Config
-from mmengine.evaluator import BaseMetric
-from mmengine.model import BaseModel
-from torch import nn
 
-from csipreid.registry import RUNNERS
-
-_runs = itertools.count()
-
-
-class ToyModel(BaseModel):
-    training_only = ('classifier.',)
-
-    def __init__(self, num_ids, num_cams):
-        super().__init__()
-        self.num_ids, self.num_cams = num_ids, num_cams
-        self.tower = nn.Linear(2, 2)
-        self.classifier = nn.Linear(2, num_ids)
-
-    def forward(self, x, mode='tensor'):
-        if mode == 'loss':
-            return dict(loss=self.classifier(self.tower(x)).square().mean())
-        return [dict(score=self.tower(x).sum())]
-
-
-class ToyData(torch.utils.data.Dataset):
-    def __init__(self, num_ids=3):
-        self.metainfo = dict(dataset_name='toy', num_ids=num_ids, num_cams=2)
-
-    def __len__(self):
-        return 4
-
-    def __getitem__(self, index):
-        return dict(x=torch.full((2,), float(index)))
-
-
-class ToyMetric(BaseMetric):
-    def process(self, data_batch, data_samples):
-        self.results.append(1)
-
-    def compute_metrics(self, results):
-        return dict(count=len(results))
-
-
-def build(tmp_path, train=True, **changes):
-    loader = dict(
-        batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False),
-        collate_fn=dict(type='default_collate'), dataset=dict(type=ToyData),
-    )  # fmt: skip
-    cfg = dict(
-        runner_type='ReIDRunner', default_scope='csipreid', work_dir=str(tmp_path),
-        experiment_name=f'toy{next(_runs)}', log_level='WARNING', randomness=dict(seed=0),
-        model=dict(type=ToyModel), test_dataloader=loader, test_cfg=dict(),
-        test_evaluator=dict(type=ToyMetric),
-        default_hooks=dict(plain=dict(type='PlainCheckpointHook')),
-    )  # fmt: skip
-    if train:
-        cfg |= dict(
-            train_dataloader=loader, train_cfg=dict(by_epoch=True, max_epochs=1),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
-        )  # fmt: skip
-    return RUNNERS.build(Config(cfg | changes))
+from csipreid.engine import runner as runner_module
 
 
 @pytest.fixture
-def trained(tmp_path):
+def trained(build, tmp_path):
     """Checkpoint of one epoch with three identities."""
     build(tmp_path / 'first').train()
     return tmp_path / 'first' / 'epoch_1.pth'
 
 
-def test_model_gets_its_sizes_from_the_training_data(tmp_path):
+def test_model_gets_its_sizes_from_the_training_data(build, tmp_path):
     runner = build(tmp_path)
     assert (runner.bare_model.num_ids, runner.bare_model.num_cams) == (3, 2)
 
 
-def test_model_gets_its_sizes_from_the_checkpoint_to_test(tmp_path, trained):
+def test_model_gets_its_sizes_from_the_checkpoint_to_test(build, tmp_path, trained):
     runner = build(tmp_path, train=False, load_from=str(trained))
     assert runner.bare_model.classifier.out_features == 3
     assert runner.test() == dict(count=2)
 
 
-def test_testing_without_a_checkpoint_says_what_is_missing(tmp_path):
+def test_testing_without_a_checkpoint_says_what_is_missing(build, tmp_path):
     with pytest.raises(ValueError, match='a checkpoint is needed to test this model'):
         build(tmp_path, train=False)
 
@@ -100,17 +41,19 @@ def test_no_partial_file_is_left(trained):
     assert list(trained.parent.glob('*.partial')) == []
 
 
-def test_checkpoint_of_other_identities_is_refused_with_both_numbers(tmp_path, trained):
+def test_checkpoint_of_other_identities_is_refused_with_both_numbers(
+    build, toy_data, tmp_path, trained
+):
     loader = dict(
         batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(type=ToyData, num_ids=5),
+        dataset=dict(type=toy_data, num_ids=5),
     )  # fmt: skip
     runner = build(tmp_path, train_dataloader=loader, load_from=str(trained))
     with pytest.raises(ValueError, match=r'num_ids=3, the model has num_ids=5'):
         runner.train()
 
 
-def test_weights_of_training_alone_may_be_absent_when_testing(tmp_path, trained):
+def test_weights_of_training_alone_may_be_absent_when_testing(build, tmp_path, trained):
     content = torch.load(trained, weights_only=True)
     state = content['state_dict']
     content['state_dict'] = {k: v for k, v in state.items() if not k.startswith('classifier.')}
@@ -120,14 +63,129 @@ def test_weights_of_training_alone_may_be_absent_when_testing(tmp_path, trained)
         build(tmp_path, load_from=str(tmp_path / 'bare.pth')).train()
 
 
-def test_hook_that_a_config_sets_to_none_is_left_out(tmp_path):
+def test_hook_that_a_config_sets_to_none_is_left_out(build, tmp_path):
     runner = build(tmp_path, default_hooks=dict(mine=None, plain=dict(type='PlainCheckpointHook')))
     assert 'PlainCheckpointHook' in [type(hook).__name__ for hook in runner.hooks]
 
 
-def test_hooks_are_asked_while_the_runner_is_built(tmp_path):
+def test_hooks_are_asked_while_the_runner_is_built(build, tmp_path):
     hook = dict(
         type='LoadPretrainedHook', checkpoint=None, parts=['tower'], hint='train stage 1 first'
     )
     with pytest.raises(ValueError, match='weights for tower are needed: train stage 1 first'):
         build(tmp_path, custom_hooks=[hook])
+
+
+@pytest.fixture
+def interrupted(build, tmp_path):
+    """Folder of a run of three epochs, of which two are kept."""
+    build(
+        tmp_path / 'run', train_cfg=dict(type='ResumableTrainLoop', max_epochs=3),
+        default_hooks=HOOKS_OF_RUNS,
+    ).train()  # fmt: skip
+    return tmp_path / 'run'
+
+
+HOOKS_OF_RUNS = dict(
+    checkpoint=dict(type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
+    plain=dict(type='PlainCheckpointHook'),
+)
+
+
+def resume(build, work_dir):
+    """Resume the run for four epochs and return it with what it warned of."""
+    runner = build(
+        work_dir, resume=True, train_cfg=dict(type='ResumableTrainLoop', max_epochs=4),
+        default_hooks=HOOKS_OF_RUNS,
+    )  # fmt: skip
+    warnings = []
+    runner.logger.warning = warnings.append
+    begun = []
+    run_epoch = runner.train_loop.run_epoch
+    runner.train_loop.run_epoch = lambda: (begun.append(runner.epoch), run_epoch())
+    runner.train()
+    return begun, warnings
+
+
+def test_farthest_checkpoint_is_resumed(build, interrupted):
+    begun, _ = resume(build, interrupted)
+    assert begun == [3]
+
+
+@pytest.mark.parametrize('content', [b'', b'torn', None])
+def test_torn_checkpoint_is_refused_and_the_one_before_is_resumed(build, interrupted, content):
+    path = interrupted / 'epoch_3.pth'
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    begun, warnings = resume(build, interrupted)
+    assert begun == [2, 3]
+    assert any('epoch_3.pth cannot be read; it is truncated' in line for line in warnings)
+
+
+def test_foreign_checkpoint_is_refused_and_the_one_before_is_resumed(build, interrupted):
+    content = torch.load(interrupted / 'epoch_3.pth', weights_only=True)
+    content['state_dict'] = {'other.weight': torch.zeros(2)}
+    torch.save(content, interrupted / 'epoch_3.pth')
+    begun, warnings = resume(build, interrupted)
+    assert begun == [2, 3]
+    assert any('epoch_3.pth does not fit' in line for line in warnings)
+
+
+def test_bare_weights_are_not_resumed(build, interrupted):
+    content = torch.load(interrupted / 'epoch_3.pth', weights_only=True)
+    torch.save(content['state_dict'], interrupted / 'epoch_3.pth')
+    begun, warnings = resume(build, interrupted)
+    assert begun == [2, 3]
+    assert any('holds weights, not the state of a run' in line for line in warnings)
+
+
+def test_run_without_a_whole_checkpoint_is_not_begun_anew_silently(build, interrupted):
+    for path in interrupted.glob('epoch_*.pth'):
+        path.write_bytes(b'torn')
+    with pytest.raises(ValueError, match='none of the 2 checkpoints'):
+        resume(build, interrupted)
+
+
+def test_resuming_an_empty_folder_begins(build, tmp_path):
+    begun, _ = resume(build, tmp_path / 'new')
+    assert begun == [0, 1, 2, 3]
+
+
+def test_unfinished_files_of_a_killed_run_are_removed(build, interrupted):
+    (interrupted / 'epoch_4.pth.partial').write_bytes(b'torn')
+    resume(build, interrupted)
+    assert list(interrupted.glob('*.partial')) == []
+
+
+def test_epochs_of_another_length_go_on_at_their_beginning(build, interrupted, toy_data):
+    loader = dict(
+        batch_size=1, sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(type=toy_data),
+        collate_fn=dict(type='default_collate'),
+    )  # fmt: skip
+    runner = build(
+        interrupted, resume=True, train_dataloader=loader,
+        train_cfg=dict(type='ResumableTrainLoop', max_epochs=4), default_hooks=HOOKS_OF_RUNS,
+    )  # fmt: skip
+    runner.train()
+    assert runner.iter == 4 * 4
+
+
+def test_midst_of_an_epoch_of_another_length_is_refused(build, interrupted):
+    content = torch.load(interrupted / 'epoch_3.pth', weights_only=True)
+    content['meta'].update(epoch=3, iter=3 * 7 + 2, epoch_length=7)
+    torch.save(content, interrupted / 'preempted_iter_23.pth')
+    with pytest.raises(ValueError, match='after 2 of the 7 batches of an epoch, which has 2'):
+        resume(build, interrupted)
+
+
+def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted, monkeypatch):
+    def fail(partial, path):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(runner_module, 'put_in_place', fail)
+    shutil.copytree(interrupted, before := interrupted.with_name('before'))
+    with pytest.raises(OSError, match=r'epoch_4.pth could not be written: No space left.*whole'):
+        resume(build, interrupted)
+    assert list(interrupted.glob('*.partial')) == []
+    for path in before.glob('*.pth'):
+        assert (interrupted / path.name).read_bytes() == path.read_bytes()

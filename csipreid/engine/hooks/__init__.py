@@ -4,8 +4,10 @@ from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfo
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
 from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
+from csipreid.engine.hooks.preemption_hook import PreemptionHook
 from csipreid.engine.hooks.prototype_hook import PrototypeHook
 from csipreid.engine.hooks.randomness_hook import RandomnessHook
+from csipreid.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
 
 __all__ = [
@@ -13,7 +15,9 @@ __all__ = [
     'FeatureCacheHook',
     'LoadPretrainedHook',
     'PlainCheckpointHook',
+    'PreemptionHook',
     'PrototypeHook',
     'RandomnessHook',
+    'SafeCheckpointHook',
     'SkeletonCoverageHook',
 ]

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_gather_object, barrier, broadcast_object_list, get_world_size
+from mmengine.dist import all_gather_object, barrier, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.progress import track
 from torch import nn
 from torch.utils.data import DataLoader
 
+from csipreid.engine.agreement import from_first_rank
 from csipreid.feature_cache import PART_LEN, FeatureCache, FrameStamps, update_stamps
 from csipreid.registry import HOOKS
 
@@ -116,10 +117,10 @@ class FeatureCacheHook(Hook):
             key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
             folder = self._root(runner) / key
             cache = FeatureCache(folder, len(frames), model.image_encoder.embed_dim, self.dtype)
-            if not _agreed(lambda: _is_usable(runner, cache, frames, model)):
+            if not from_first_rank(lambda: _is_usable(runner, cache, frames, model)):
                 self._build(runner, cache, frames, model, loader.num_workers, about)
         features = cache.features()
-        if not all(_gathered(features is not None)):
+        if not all(all_gather_object(features is not None)):
             raise ValueError(
                 f'the frame features in {folder} cannot be read by all processes; cache_dir of '
                 'FeatureCacheHook must be a folder that they share'
@@ -146,8 +147,8 @@ class FeatureCacheHook(Hook):
         about: dict,
     ) -> None:
         """Compute the missing parts, this rank its share of them, and join all."""
-        missing = _from_first_rank(cache.missing_parts)
-        _agreed(lambda: _check_space(cache))
+        missing = from_first_rank(cache.missing_parts)
+        from_first_rank(lambda: _check_space(cache))
         if len(missing) < cache.num_parts:
             runner.logger.info(
                 f'{cache.num_parts - len(missing)} of {cache.num_parts} parts of the frame '
@@ -266,29 +267,3 @@ def _digest_module(module: nn.Module) -> str:
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _from_first_rank(function: Any) -> Any:
-    """Return what a function gives on the first rank; its error is raised on all ranks."""
-    result: list = [None, None]
-    if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
-        broadcast_object_list(result)
-    else:
-        try:
-            result[0] = function()
-        except Exception as error:
-            result[1] = error
-        broadcast_object_list(result)
-    if result[1] is not None:
-        raise result[1]
-    return result[0]
-
-
-def _agreed(function: Any) -> bool:
-    """Return a decision of the first rank."""
-    return bool(_from_first_rank(function))
-
-
-def _gathered(value: bool) -> list[bool]:
-    """Collect a value from all ranks."""
-    return all_gather_object(value)

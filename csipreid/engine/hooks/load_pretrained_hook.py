@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from csipreid.checkpoint import fill_module, read_checkpoint, select_part
+from csipreid.engine.resuming import checkpoints_of
 from csipreid.registry import HOOKS
 
 
@@ -40,7 +41,7 @@ class LoadPretrainedHook(Hook):
             FileNotFoundError: If there is no such file.
             ValueError: If no file was named, or it does not fit.
         """
-        resumes = runner._resume and find_latest_checkpoint(runner.work_dir) is not None
+        resumes = runner._resume and bool(checkpoints_of(runner.work_dir))
         if not runner.will_train or runner._load_from is not None or resumes:
             return
         if self.checkpoint is None:

@@ -1,0 +1,79 @@
+import errno
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from csipreid.engine.failures import explain, report
+
+
+class Broken(Dataset):
+    def __init__(self, how):
+        self.how = how
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, index):
+        if self.how == 'gone':
+            np.load('/nowhere/0001C1T0001F001.jpg')
+        if self.how == 'killed':
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise ValueError('frame.jpg is not an image')
+
+
+def failure(how):
+    with pytest.raises(Exception) as error:  # noqa: PT011
+        next(iter(DataLoader(Broken(how), num_workers=1)))
+    return error.value
+
+
+def test_vanished_file_is_named_without_the_traceback_of_the_worker():
+    sentence = explain(failure('gone'))
+    assert 'No such file' in sentence
+    assert '/nowhere/0001C1T0001F001.jpg' in sentence
+    assert '\n' not in sentence
+    assert 'Traceback' not in sentence
+
+
+def test_what_the_data_says_is_kept():
+    assert explain(failure('broken')) == 'frame.jpg is not an image'
+
+
+def test_dying_worker_is_explained():
+    sentence = explain(failure('killed'))
+    assert sentence.startswith('a data worker died (')
+    assert 'lower num_workers' in sentence
+    assert '\n' not in sentence
+
+
+def test_full_device_names_what_helps():
+    assert 'lower the batch size' in explain(torch.OutOfMemoryError('tried to allocate 2 GiB'))
+
+
+def test_full_disk_is_one_sentence():
+    sentence = explain(OSError(errno.ENOSPC, 'No space left on device'))
+    assert 'No space left on device' in sentence
+
+
+@pytest.mark.parametrize('error', [TypeError('x'), RuntimeError('shapes'), KeyError('a')])
+def test_mistakes_in_the_code_keep_their_traceback(error):
+    assert explain(error) is None
+
+
+def test_report_keeps_the_traceback_and_names_the_way_on(tmp_path):
+    (tmp_path / 'epoch_1.pth').touch()
+    try:
+        np.load(tmp_path / 'gone.npy')
+    except OSError as error:
+        sentence = report(error, str(tmp_path), str(tmp_path))
+    assert 'gone.npy' in sentence
+    assert f'--resume goes on from the checkpoints in {tmp_path}' in sentence
+    assert 'Traceback' in (tmp_path / 'traceback.txt').read_text()
+
+
+def test_report_of_a_run_without_checkpoints_promises_none(tmp_path):
+    assert '--resume' not in report(ValueError('bad'), str(tmp_path), str(tmp_path))

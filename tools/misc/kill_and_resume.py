@@ -1,0 +1,181 @@
+r"""Kill a training again and again, resume it, and compare with one that was left alone.
+
+Trains once undisturbed. Then starts the same training over and over with
+--resume and kills it: every other time at a random moment, the other times
+while a file is being written. A training that gets to its end is compared with
+the undisturbed one, weight by weight and bit by bit, and begun anew. After each
+kill all files are looked at: none may be torn.
+
+    python tools/misc/kill_and_resume.py configs/csip/stage1_walkers.py \
+        --out kills --kills 20 --data-root data/walkers --pretrained tower.pth
+
+With --signal TERM the training is told to leave instead, as a cluster does; it
+must then end with exit status 75 and a checkpoint.
+"""
+
+import argparse
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from csipreid.checkpoint import read_checkpoint
+from csipreid.engine.hooks.preemption_hook import EXIT_STATUS
+from csipreid.engine.resuming import checkpoints_of
+
+TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
+_POLL = 0.0005  # seconds between two looks at the folder
+
+
+def parse_args() -> tuple[argparse.Namespace, list[str]]:
+    """Read the command line; what is not known here is for tools/train.py."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--out', type=Path, required=True, help='folder for both trainings')
+    parser.add_argument('--kills', type=int, default=20, help='how often to kill')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
+    parser.add_argument('--signal', choices=['KILL', 'TERM'], default='KILL')
+    return parser.parse_known_args()
+
+
+class Victim:
+    """A training to be killed.
+
+    Args:
+        command: What starts it.
+        work_dir: Its folder.
+        log: File for its output.
+    """
+
+    def __init__(self, command: list[str], work_dir: Path, log: Path) -> None:
+        self.work_dir = work_dir
+        self.log = log
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with log.open('a', encoding='utf-8') as file:
+            self.process = subprocess.Popen(
+                [*command, '--work-dir', str(work_dir)], stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def finish(self) -> None:
+        """Wait for its own end.
+
+        Raises:
+            RuntimeError: If it fails.
+        """
+        if self.process.wait() != 0:
+            tail = '\n'.join(self.log.read_text(encoding='utf-8').splitlines()[-15:])
+            raise RuntimeError(f'the training ended with {self.process.returncode}:\n{tail}')
+
+    def kill(self, number: signal.Signals, delay: float, while_writing: bool) -> bool:
+        """Send a signal after a delay and perhaps at the next write; tell whether it met it."""
+        deadline = time.monotonic() + delay
+        while self.process.poll() is None:
+            if time.monotonic() >= deadline and not (while_writing and not self.writes()):
+                self.process.send_signal(number)
+                break
+            time.sleep(_POLL)
+        else:
+            self.finish()
+            return False
+        status = self.process.wait()
+        if number == signal.SIGTERM and status not in (0, EXIT_STATUS, -signal.SIGTERM):
+            self.finish()  # raises
+        return status != 0
+
+    def writes(self) -> bool:
+        """Tell whether a file is being written."""
+        return any(self.work_dir.glob('*.partial'))
+
+
+def check_files(work_dir: Path) -> int:
+    """Read all checkpoints, lists and logs of a run; return how many files there are.
+
+    Raises:
+        ValueError: If one is torn.
+    """
+    count = 0
+    for path in sorted(work_dir.rglob('*')):
+        if path.suffix == '.pth':
+            read_checkpoint(path)
+        elif path.name == 'last_checkpoint':
+            if not Path(path.read_text(encoding='utf-8')).is_file():
+                raise ValueError(f'{path} names a file that does not exist')
+        elif path.suffix == '.json':
+            for line in path.read_text(encoding='utf-8').splitlines():
+                json.loads(line)
+        count += path.is_file()
+    return count
+
+
+def differences(first: Path, second: Path) -> list[str]:
+    """Name the weights that are not the same, bit by bit, at the ends of two runs."""
+    a, b = (read_checkpoint(checkpoints_of(path)[0])['state_dict'] for path in (first, second))
+    return [name for name in a.keys() | b.keys() if not _same(a.get(name), b.get(name))]
+
+
+def _same(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
+    """Tell whether two tensors are there and equal."""
+    return a is not None and b is not None and torch.equal(a, b)
+
+
+def main() -> None:
+    """Run the undisturbed training, then the others."""
+    args, rest = parse_args()
+    moments = random.Random(args.seed)
+    number = signal.Signals[f'SIG{args.signal}']
+    command = [sys.executable, str(TRAIN), args.config, *rest]
+    whole, killed = args.out / 'whole', args.out / 'killed'
+    shutil.rmtree(args.out, ignore_errors=True)
+    args.out.mkdir(parents=True)
+
+    start = time.monotonic()
+    Victim(command, whole, args.out / 'whole.log').finish()
+    seconds = time.monotonic() - start
+    print(f'undisturbed: {seconds:.0f} s', flush=True)
+
+    kills = writes = ends = 0
+    try:
+        while kills < args.kills or ends == 0:
+            victim = Victim([*command, '--resume'], killed, args.out / 'killed.log')
+            if kills == args.kills:
+                victim.finish()
+                met = False
+            else:
+                while_writing = kills % 2 == 1
+                met = victim.kill(number, moments.uniform(0, seconds), while_writing)
+            if met:
+                kills += 1
+                torn = victim.writes()
+                writes += torn
+                done = [path.name for path in checkpoints_of(killed)[:1]]
+                files = check_files(killed)
+                print(
+                    f'kill {kills}: farthest checkpoint {"".join(done) or "none"}'
+                    f'{", within a write" if torn else ""}; {files} files, none torn',
+                    flush=True,
+                )
+                continue
+            wrong = differences(whole, killed)
+            if wrong:
+                raise ValueError(f'{len(wrong)} weights differ, such as {wrong[:3]}')
+            if victim.writes():
+                raise ValueError(f'unfinished files are left in {killed}')
+            ends += 1
+            print(f'end {ends}: the weights are those of the undisturbed training', flush=True)
+            if kills < args.kills:
+                shutil.rmtree(killed)
+    except (RuntimeError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    print(f'{kills} kills, {writes} of them within a write; {ends} trainings ended, all equal')
+
+
+if __name__ == '__main__':
+    main()

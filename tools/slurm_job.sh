@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# The job that slurm_train.sh submits; not for the command line.
+# Usage: slurm_job.sh TRAIN_PY CONFIG [arguments of tools/train.py]
+set -euo pipefail
+
+MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+export MASTER_ADDR
+export MASTER_PORT=${PORT:-29500}
+resume=()
+if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
+    resume=(--resume)
+fi
+
+status=0
+# shellcheck disable=SC2016
+srun --kill-on-bad-exit=1 bash -c \
+    'RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID exec "$@"' bash \
+    "${PYTHON:-python}" "$@" --launcher pytorch "${resume[@]}" || status=$?
+
+if [ "$status" -eq 75 ]; then # told to leave, and saved
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
