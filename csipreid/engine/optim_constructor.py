@@ -1,5 +1,9 @@
-"""Parameter groups with learning rates that multiply."""
+"""Construction of optimisers: fused where it can be, with learning rates that multiply."""
 
+import inspect
+from collections.abc import Iterable
+
+import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
 from mmengine.registry import OPTIMIZERS
@@ -9,13 +13,29 @@ from csipreid.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class FusedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
+    """MMEngine's constructor, with an optimiser that is fused where it can be.
+
+    ``paramwise_cfg`` holds MMEngine's own rules; see :func:`fuse`.
+    """
+
+    optimizer_cfg: dict
+
+    def __call__(self, model: nn.Module) -> OptimWrapper:
+        """Build the optimiser and its wrapper for a model."""
+        self.optimizer_cfg = fuse(self.optimizer_cfg, model.parameters())
+        return super().__call__(model)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MultipliedLROptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """Scale the learning rate of parameters by the product of all rules that match.
 
     The published CSIP-ReID recipe doubles the rate of biases and multiplies that
     of new modules by ten, so a bias of a new module gets twenty times the rate.
     MMEngine's constructor applies one rule only. Parameters with the same rate
-    share one group, which lets the optimiser update them in one call.
+    share one group, which lets the optimiser update them in one call. It is fused
+    where it can be; see :func:`fuse`.
 
     ``paramwise_cfg`` holds ``bias_lr_mult`` (for parameters with 'bias' in their
     name) and ``lr_mults``, a dict from the beginning of a parameter's name to
@@ -55,14 +75,49 @@ class MultipliedLROptimWrapperConstructor(DefaultOptimWrapperConstructor):
             if 'bias' in name:
                 scale *= self.paramwise_cfg.get('bias_lr_mult', 1.0)
             groups.setdefault(scale, []).append(parameter)
+        parameters = [parameter for group in groups.values() for parameter in group]
         optimizer = OPTIMIZERS.build(
             dict(
-                self.optimizer_cfg,
+                fuse(self.optimizer_cfg, parameters),
                 params=[
-                    dict(params=parameters, lr=self.base_lr * scale)
-                    for scale, parameters in groups.items()
+                    dict(params=group, lr=self.base_lr * scale) for scale, group in groups.items()
                 ],
             )
         )
         wrapper = dict(type='OptimWrapper') | self.optim_wrapper_cfg
         return MMENGINE_OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
+
+
+def fuse(optimizer_cfg: dict, parameters: Iterable[nn.Parameter]) -> dict:
+    """Let an optimiser update its parameters in one kernel, where torch has one.
+
+    The results differ by rounding, and a step takes a fraction of the time, also on
+    a CPU. A config that says ``fused`` or ``foreach`` is left as it is, and so is
+    one for parameters on several devices or of an optimiser without such a kernel.
+
+    Args:
+        optimizer_cfg: Config of the optimiser.
+        parameters: What it is to update.
+
+    Returns:
+        The config, with ``fused=True`` added where it works.
+    """
+    parameters = list(parameters)
+    kind = optimizer_cfg['type']
+    kind = OPTIMIZERS.get(kind) if isinstance(kind, str) else kind
+    chosen = 'fused' in optimizer_cfg or 'foreach' in optimizer_cfg
+    devices = {parameter.device for parameter in parameters}
+    if chosen or len(devices) != 1 or 'fused' not in inspect.signature(kind).parameters:
+        return optimizer_cfg
+    # torch says in a step, and nowhere else, for which devices and types it has a kernel.
+    device = devices.pop()
+    types = {parameter.dtype for parameter in parameters}
+    probes = [nn.Parameter(torch.zeros(1, dtype=dtype, device=device)) for dtype in types]
+    for probe in probes:
+        probe.grad = torch.zeros_like(probe)
+    fused = dict(optimizer_cfg, fused=True)
+    try:
+        OPTIMIZERS.build(dict(fused, params=probes)).step()
+    except RuntimeError:
+        return optimizer_cfg
+    return fused
