@@ -93,6 +93,14 @@ def test_config_builds(path):
                 TRANSFORMS.build(transform)
 
 
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_base_batch_size_is_the_batch_of_one_process(path):
+    cfg = Config.fromfile(path)
+    loader = cfg.train_dataloader
+    assert cfg.auto_scale_lr == dict(enable=False, base_batch_size=loader.batch_size)
+    assert loader.sampler.get('batch_size', loader.batch_size) == loader.batch_size
+
+
 def files_to_read(path):
     """The config and all it inherits from."""
     bases = [

@@ -241,6 +241,19 @@ class ReIDRunner(Runner):
                 + (f'; {earlier[0]} is whole' if earlier else '')
             ) from error
 
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
+        """Scale the rates of all groups, and the one that stands for them in the log.
+
+        Args:
+            optim_wrapper: Wrapper of the optimiser.
+            auto_scale_lr: ``enable`` and ``base_batch_size``; see MMEngine.
+        """
+        base = getattr(optim_wrapper, 'base_param_settings', None)  # None with one group
+        before = 0 if base is None else optim_wrapper.param_groups[0]['lr']
+        super().scale_lr(optim_wrapper, auto_scale_lr)
+        if before:
+            base['lr'] *= optim_wrapper.param_groups[0]['lr'] / before
+
     def _init_model_weights(self) -> None:
         """Initialise the model, then set up activation checkpointing."""
         super()._init_model_weights()
