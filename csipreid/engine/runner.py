@@ -248,7 +248,7 @@ class ReIDRunner(Runner):
             optim_wrapper: Wrapper of the optimiser.
             auto_scale_lr: ``enable`` and ``base_batch_size``; see MMEngine.
         """
-        base = getattr(optim_wrapper, 'base_param_settings', None)  # None with one group
+        base: Any = getattr(optim_wrapper, 'base_param_settings', None)  # None with one group
         before = 0 if base is None else optim_wrapper.param_groups[0]['lr']
         super().scale_lr(optim_wrapper, auto_scale_lr)
         if before:
