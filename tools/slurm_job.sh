@@ -3,8 +3,8 @@
 # Usage: slurm_job.sh TRAIN_PY CONFIG [arguments of tools/train.py]
 set -euo pipefail
 
-MASTER_ADDR=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
-export MASTER_ADDR
+hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
+export MASTER_ADDR=${hosts%%$'\n'*}
 export MASTER_PORT=${PORT:-29500}
 resume=()
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
@@ -15,7 +15,7 @@ status=0
 # shellcheck disable=SC2016
 srun --kill-on-bad-exit=1 bash -c \
     'RANK=$SLURM_PROCID WORLD_SIZE=$SLURM_NTASKS LOCAL_RANK=$SLURM_LOCALID exec "$@"' bash \
-    "${PYTHON:-python}" "$@" --launcher pytorch "${resume[@]}" || status=$?
+    "${PYTHON:-python}" "$@" --launcher pytorch ${resume[@]+"${resume[@]}"} || status=$?
 
 if [ "$status" -eq 75 ]; then # told to leave, and saved
     scontrol requeue "$SLURM_JOB_ID"
