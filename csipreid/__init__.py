@@ -1,10 +1,15 @@
 """csipreid: skeleton-image pretraining for video-based person re-identification."""
 
+import os
 from importlib import metadata
 
 from csipreid.version import __version__
 
 __all__ = ['__version__']
+
+# Torch's own switch for huge pages on Linux, read at its first tensor: without them the system
+# hands out the temporary tensors of a training step on the CPU in millions of small pages.
+os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
 
 
 def _is_installed(distribution: str) -> bool:

@@ -27,13 +27,16 @@ def image_embedding(image_encoder: nn.Module, frames: Tensor) -> Tensor:
     """Average the projected global token of a clip's frames.
 
     Args:
-        image_encoder: Encoder of N frames, (N, 3, H, W) to ``ImageTokens``.
+        image_encoder: Encoder of N frames, (N, 3, H, W) to ``ImageTokens``; one with a
+            method ``global_embedding`` (to (N, D)) is asked for no more than that.
         frames: Normalised RGB, float, (B, T, 3, H, W).
 
     Returns:
         Float, (B, D).
     """
-    projected = image_encoder(frames.flatten(0, 1)).projected[:, 0]  # (B * T, D)
+    flat = frames.flatten(0, 1)  # (B * T, 3, H, W)
+    embed = getattr(image_encoder, 'global_embedding', None)
+    projected = image_encoder(flat).projected[:, 0] if embed is None else embed(flat)  # (B * T, D)
     return projected.unflatten(0, frames.shape[:2]).mean(dim=1)
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -18,6 +20,16 @@ def test_image_embedding_is_the_mean_of_its_frames(tiny):
     embedding = image_embedding(encoder, frames)
     expected = torch.stack([encoder(clip).projected[:, 0].mean(dim=0) for clip in frames])
     torch.testing.assert_close(embedding, expected)
+
+
+def test_image_embedding_takes_the_global_token_of_any_encoder():
+    tokens = torch.randn(6, 5, 4)
+
+    def encoder(frames):
+        return SimpleNamespace(projected=tokens)
+
+    embedding = image_embedding(encoder, torch.zeros(2, 3, 3, 16, 8))
+    torch.testing.assert_close(embedding, tokens[:, 0].view(2, 3, 4).mean(dim=1))
 
 
 def test_what_stands_in_a_frame_without_skeleton_is_not_encoded():

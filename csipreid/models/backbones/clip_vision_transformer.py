@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 import torch
 from mmengine.logging import MMLogger
+from mmengine.model import ModuleList
 from mmpretrain.models.backbones import VisionTransformer
 from mmpretrain.models.utils import resize_pos_embed
 from torch import Tensor, nn
 
+from csipreid.models.backbones.clip_encoder_layer import CLIPEncoderLayer
 from csipreid.models.backbones.image_tokens import ImageTokens
 from csipreid.registry import MODELS
 
@@ -115,6 +117,7 @@ class CLIPVisionTransformer(VisionTransformer):
                 f'patches of {patch_size} pixels do not divide image_size {(height, width)}: the '
                 f'last {height % patch_size} rows and {width % patch_size} columns are not seen'
             )
+        self.layers = ModuleList(CLIPEncoderLayer(layer, activation) for layer in self.layers)
         self.feat_dim = settings['embed_dims']
         self.embed_dim = own_embed_dim if embed_dim is None else embed_dim
         self.projection = nn.Linear(self.feat_dim, self.embed_dim, bias=False)
@@ -143,6 +146,33 @@ class CLIPVisionTransformer(VisionTransformer):
         Raises:
             ValueError: If the frames have another size.
         """
+        tokens = self._embed_patches(frames, class_offset)
+        for layer in self.layers:
+            tokens = layer(tokens)
+        tokens = self.ln1(tokens)  # (N, L, W)
+        return ImageTokens(tokens, self.projection(tokens))
+
+    def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
+        """Encode N frames to their projected class tokens alone, with less work.
+
+        The last layer is computed for the class token only: its query looks at the
+        keys of all tokens, and nobody looks at the others.
+
+        Args:
+            frames: As for :meth:`forward`.
+            class_offset: As for :meth:`forward`.
+
+        Returns:
+            What :meth:`forward` calls ``projected[:, 0]``, float, (N, D).
+        """
+        tokens = self._embed_patches(frames, class_offset)
+        for layer in self.layers[:-1]:
+            tokens = layer(tokens)
+        class_token = self.layers[-1](tokens, only_first=True)  # (N, 1, W)
+        return self.projection(self.ln1(class_token))[:, 0]
+
+    def _embed_patches(self, frames: Tensor, class_offset: Tensor | None) -> Tensor:
+        """Return what the first layer receives, float, (N, L, W)."""
         if tuple(frames.shape[-2:]) != tuple(self.img_size):
             raise ValueError(
                 f'frames must have size {tuple(self.img_size)} (height, width), got '
@@ -152,11 +182,7 @@ class CLIPVisionTransformer(VisionTransformer):
         class_token = self.cls_token.expand(len(frames), -1, -1)  # (N, 1, W)
         if class_offset is not None:
             class_token = class_token + class_offset[:, None]
-        tokens = self.pre_norm(torch.cat([class_token, patches], dim=1) + self.pos_embed)
-        for layer in self.layers:
-            tokens = layer(tokens)
-        tokens = self.ln1(tokens)  # (N, L, W)
-        return ImageTokens(tokens, self.projection(tokens))
+        return self.pre_norm(torch.cat([class_token, patches], dim=1) + self.pos_embed)
 
     def _prepare_pos_embed(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any

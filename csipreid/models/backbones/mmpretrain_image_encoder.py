@@ -76,6 +76,19 @@ class MMPretrainImageEncoder(BaseModule):
             tokens = torch.cat([head, tokens[:, 1:]], dim=1)
         return ImageTokens(tokens, self.projection(tokens))
 
+    def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
+        """Encode N frames to their projected global tokens alone.
+
+        Args:
+            frames: As for :meth:`forward`.
+            class_offset: As for :meth:`forward`.
+
+        Returns:
+            What :meth:`forward` calls ``projected[:, 0]``, float, (N, D).
+        """
+        token = _to_tokens(self.backbone(frames), only_global=True)[:, 0]  # (N, W)
+        return self.projection(token if class_offset is None else token + class_offset)
+
     @torch.no_grad()
     def _probe(self, image_size: tuple[int, int]) -> int:
         """Return the width of the backbone's tokens."""
@@ -85,10 +98,12 @@ class MMPretrainImageEncoder(BaseModule):
         return width
 
 
-def _to_tokens(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """Turn the last output of a backbone into tokens (N, L, W)."""
+def _to_tokens(outputs: Tensor | tuple[Tensor, ...], only_global: bool = False) -> Tensor:
+    """Turn the last output of a backbone into tokens (N, L, W), or the global one first."""
     last = outputs if isinstance(outputs, Tensor) else outputs[-1]
     if last.ndim == 4:  # (N, W, h, w)
+        if only_global:
+            return last.mean(dim=(2, 3))[:, None]
         cells = last.flatten(2).transpose(1, 2)  # (N, h * w, W)
         return torch.cat([cells.mean(dim=1, keepdim=True), cells], dim=1)
     if last.ndim == 3:

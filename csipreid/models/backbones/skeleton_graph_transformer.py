@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from csipreid.models.backbones.published_encoding import PUBLISHED_H36M_ENCODING
+from csipreid.models.dropout import Dropout
+from csipreid.models.feed_forward import FeedForward
 from csipreid.registry import MODELS
 from csipreid.skeletons import Layout, get_layout, laplacian_encoding
 
@@ -128,20 +130,15 @@ class JointAttentionLayer(nn.Module):
         self.num_heads = num_heads
         self.qkv = nn.Linear(embed_dim, 3 * embed_dim)
         self.proj = nn.Linear(embed_dim, embed_dim)
-        self.ffn = nn.Sequential(
-            nn.Linear(embed_dim, feedforward_channels),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(feedforward_channels, embed_dim),
-        )
-        self.dropout = nn.Dropout(dropout)
+        self.ffn = FeedForward(embed_dim, feedforward_channels, 'relu', dropout)
+        self.dropout = Dropout(dropout)
         self.norm1 = nn.LayerNorm(embed_dim)
         self.norm2 = nn.LayerNorm(embed_dim)
 
     def forward(self, joints: Tensor) -> Tensor:
         """Transform N skeletons, float, (N, V, D)."""
-        joints = self.norm1(joints + self.dropout(self._attend(joints)))
-        return self.norm2(joints + self.dropout(self.ffn(joints)))
+        joints = self.norm1(self.dropout.add(joints, self._attend(joints)))
+        return self.norm2(self.dropout.add(joints, self.ffn(joints)))
 
     def _attend(self, joints: Tensor) -> Tensor:
         """Let the joints of each skeleton attend to one another, (N, V, D)."""

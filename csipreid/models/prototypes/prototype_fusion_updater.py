@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from csipreid.models.dropout import Dropout
+from csipreid.models.feed_forward import FeedForward
 from csipreid.registry import MODELS
 
 
@@ -108,13 +110,8 @@ class PrototypeDecoderLayer(nn.Module):
         self.norm1 = nn.LayerNorm(embed_dim)
         self.norm2 = nn.LayerNorm(embed_dim)
         self.norm3 = nn.LayerNorm(embed_dim)
-        self.ffn = nn.Sequential(
-            nn.Linear(embed_dim, feedforward_channels),
-            QuickGELU(),
-            nn.Dropout(dropout),
-            nn.Linear(feedforward_channels, embed_dim),
-        )
-        self.dropout = nn.Dropout(dropout)
+        self.ffn = FeedForward(embed_dim, feedforward_channels, 'quick_gelu', dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, prototypes: Tensor, memory: Tensor, mask: Tensor | None) -> Tensor:
         """Transform the prototypes of B clips.
@@ -130,10 +127,10 @@ class PrototypeDecoderLayer(nn.Module):
         """
         normed = self.norm1(prototypes)
         attended = self.self_attn(normed, normed).expand(len(memory), -1, -1)
-        prototypes = prototypes + self.dropout(attended)  # (B, K, P)
+        prototypes = self.dropout.add(prototypes.expand_as(attended), attended)  # (B, K, P)
         attended = self.cross_attn(self.norm2(prototypes), memory, mask)
-        prototypes = prototypes + self.dropout(attended)
-        return prototypes + self.dropout(self.ffn(self.norm3(prototypes)))
+        prototypes = self.dropout.add(prototypes, attended)
+        return self.dropout.add(prototypes, self.ffn(self.norm3(prototypes)))
 
 
 class PrototypeAttention(nn.Module):
@@ -165,14 +162,6 @@ class PrototypeAttention(nn.Module):
         )
         attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         return self.proj(attended.transpose(1, 2).flatten(2))
-
-
-class QuickGELU(nn.Module):
-    """CLIP's approximation of GELU: ``x * sigmoid(1.702 x)``."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the activation to a tensor of any shape."""
-        return x * torch.sigmoid(1.702 * x)
 
 
 def _init_linear(module: nn.Module) -> None:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from csipreid.models.dropout import Dropout
+from csipreid.models.feed_forward import FeedForward
 from csipreid.registry import MODELS
 
 
@@ -81,13 +83,8 @@ class SkeletonGuidedTemporalModeling(nn.Module):
         self.norm1 = nn.LayerNorm(feat_dim)
         self.attn = nn.MultiheadAttention(feat_dim, num_heads, batch_first=True)
         self.norm2 = nn.LayerNorm(feat_dim)
-        self.ffn = nn.Sequential(
-            nn.Linear(feat_dim, hidden),
-            nn.GELU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, feat_dim),
-            nn.Dropout(dropout),
-        )
+        self.ffn = FeedForward(feat_dim, hidden, 'gelu', dropout)
+        self.dropout = Dropout(dropout)
         self.score = nn.Linear(feat_dim, 1)
 
     def forward(
@@ -164,7 +161,7 @@ class SkeletonGuidedTemporalModeling(nn.Module):
             valid = skeleton_valid.flatten()[:, None].repeat(1, tokens.shape[1])  # (B * T, N)
             valid[:, :num_image] = True
         tokens = tokens + _attend(self.attn, self.norm1(tokens), valid=valid)
-        tokens = tokens + self.ffn(self.norm2(tokens))
+        tokens = self.dropout.add(tokens, self.ffn(self.norm2(tokens)))
         weights = self.score(tokens).sigmoid()  # (B * T, N, 1)
         if valid is not None:
             weights = weights.masked_fill(~valid[..., None], 0)

@@ -163,3 +163,21 @@ def test_activation_swaps():
 def test_unknown_activation_is_named():
     with pytest.raises(ValueError, match=r"activation must be one of .*, got 'relu'"):
         build(activation='relu')
+
+
+@pytest.mark.parametrize('offset', [False, True])
+def test_global_embedding_is_the_projected_class_token(offset):
+    encoder = build().eval()
+    frames = torch.randn(3, 3, 16, 8)
+    offsets = torch.randn(3, 16) if offset else None
+    torch.testing.assert_close(
+        encoder.global_embedding(frames, offsets),
+        encoder(frames, offsets).projected[:, 0],
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
+def test_global_embedding_refuses_frames_of_another_size():
+    with pytest.raises(ValueError, match=r'got \(8, 16\)'):
+        build().global_embedding(torch.zeros(1, 3, 8, 16))

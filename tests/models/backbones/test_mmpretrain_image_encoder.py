@@ -101,3 +101,14 @@ def test_output_of_another_shape_is_refused():
     encoder.backbone = torch.nn.Flatten(start_dim=0)
     with pytest.raises(ValueError, match=r'shape \(6144,\)'):
         encoder(torch.zeros(1, 3, 64, 32))
+
+
+@pytest.mark.parametrize('backbone', [RESNET, VIT])
+@pytest.mark.parametrize('offset', [False, True])
+def test_global_embedding_is_the_projected_global_token(backbone, offset):
+    encoder = build(backbone).eval()
+    frames = torch.randn(2, 3, 32, 16)
+    offsets = torch.randn(2, encoder.feat_dim) if offset else None
+    torch.testing.assert_close(
+        encoder.global_embedding(frames, offsets), encoder(frames, offsets).projected[:, 0]
+    )

@@ -1,0 +1,68 @@
+"""A layer of CLIP's tower that does no more than is asked for."""
+
+from mmengine.model import BaseModule
+from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLayer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from csipreid.models.feed_forward import activated_linear
+
+
+class CLIPEncoderLayer(BaseModule):
+    """mmpretrain's layer with its parts and their names, but other ways to compute it.
+
+    It keeps less for the gradient (:func:`csipreid.models.feed_forward.activated_linear`)
+    and can leave out what nobody reads of the last layer.
+
+    Args:
+        layer: Layer of mmpretrain to take the parts from; without dropout.
+        activation: Its activation, 'quick_gelu' or 'gelu'.
+    """
+
+    def __init__(self, layer: TransformerEncoderLayer, activation: str) -> None:
+        super().__init__(layer.init_cfg)
+        self.ln1 = layer.ln1
+        self.attn = layer.attn
+        self.ln2 = layer.ln2
+        self.ffn = layer.ffn
+        self.activation = activation
+
+    def init_weights(self) -> None:
+        """Initialise the parts, the feed-forward as mmpretrain does."""
+        super().init_weights()
+        for module in self.ffn.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.normal_(module.bias, std=1e-6)
+
+    def forward(self, tokens: Tensor, only_first: bool = False) -> Tensor:
+        """Transform tokens.
+
+        Args:
+            tokens: Float, (N, L, W).
+            only_first: Whether only the first token is asked for. Its query looks at
+                the keys of all; nobody looks at the others.
+
+        Returns:
+            Float, (N, L, W), or (N, 1, W) for the first alone.
+        """
+        normed = self.ln1(tokens)
+        if only_first:
+            tokens = tokens[:, :1] + self._attend_from_first(normed)
+        else:
+            tokens = tokens + self.attn(normed)
+        widen, narrow = self.ffn.layers[0][0], self.ffn.layers[1]
+        return tokens + activated_linear(widen(self.ln2(tokens)), self.activation, narrow)
+
+    def _attend_from_first(self, normed: Tensor) -> Tensor:
+        """Let the first token (N, 1, W) of (N, L, W) attend to all."""
+        attn, weight, bias = self.attn, self.attn.qkv.weight, self.attn.qkv.bias
+        width = attn.embed_dims
+        query = F.linear(normed[:, :1], weight[:width], bias[:width])
+        key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
+        query, key, value = (
+            part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)  # (N, heads, ·, d)
+            for part in (query, key, value)
+        )
+        attended = F.scaled_dot_product_attention(query, key, value)  # (N, heads, 1, d)
+        return attn.proj(attended.transpose(1, 2).flatten(2))

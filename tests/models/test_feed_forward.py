@@ -1,0 +1,102 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from csipreid.models.feed_forward import FeedForward, QuickGELU, activated_linear
+
+PLAIN = dict(
+    relu=F.relu, gelu=F.gelu, quick_gelu=lambda values: values * torch.sigmoid(1.702 * values)
+)
+
+
+@pytest.mark.parametrize('activation', PLAIN)
+@pytest.mark.parametrize('bias', [True, False])
+def test_values_and_gradients_are_those_of_modules(activation, bias):
+    linear = nn.Linear(6, 4, bias=bias).double()
+    x = torch.randn(2, 3, 6, dtype=torch.double, requires_grad=True)
+    weights = torch.randn(2, 3, 4, dtype=torch.double)
+    inputs = (x, *linear.parameters())
+    got = activated_linear(x, activation, linear)
+    expected = linear(PLAIN[activation](x))
+    torch.testing.assert_close(got, expected)
+    for a, b in zip(
+        torch.autograd.grad((got * weights).sum(), inputs),
+        torch.autograd.grad((expected * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize('activation', PLAIN)
+def test_gradient_is_that_of_finite_differences_with_dropout(activation):
+    linear = nn.Linear(5, 3).double()
+    x = torch.randn(4, 5, dtype=torch.double, requires_grad=True)
+
+    def run(values):
+        torch.manual_seed(0)
+        return activated_linear(values, activation, linear, dropout=0.4)
+
+    assert torch.autograd.gradcheck(run, (x,))
+
+
+def test_dropout_is_between_activation_and_linear_layer():
+    linear = nn.Linear(1000, 1000, bias=False)
+    nn.init.eye_(linear.weight)
+    result = activated_linear(torch.ones(100, 1000), 'relu', linear, dropout=0.3)
+    assert sorted(set(result.flatten().tolist())) == pytest.approx([0, 1 / 0.7])
+    assert (result == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
+
+
+def test_only_the_input_is_kept_for_the_gradient():
+    linear = nn.Linear(64, 2)
+    x = torch.randn(32, 64, requires_grad=True) * 1
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor
+    ):
+        activated_linear(x, 'quick_gelu', linear)
+    pointers = {tensor.data_ptr() for tensor in kept if tensor.numel() >= x.numel()}
+    assert pointers == {x.data_ptr()}
+
+
+@pytest.mark.parametrize('activation', PLAIN)
+def test_half_precision_is_that_of_modules(activation):
+    feed_forward = FeedForward(8, 16, activation)
+    plain = nn.Sequential(*feed_forward)
+    x = torch.randn(5, 8)
+    grads = []
+    for module in (feed_forward, plain):
+        module.zero_grad()
+        with torch.autocast('cpu', torch.bfloat16):
+            result = module(x)
+        assert result.dtype == torch.bfloat16
+        result.float().square().sum().backward()
+        grads.append([parameter.grad.clone() for parameter in module.parameters()])
+    for got, expected in zip(*grads, strict=True):
+        assert got.dtype == torch.float32
+        torch.testing.assert_close(got, expected, rtol=0.1, atol=0.1 * expected.abs().max())
+
+
+def test_frozen_layer_passes_the_gradient():
+    linear = nn.Linear(6, 4).requires_grad_(False)
+    x = torch.randn(3, 6, requires_grad=True)
+    activated_linear(x, 'gelu', linear).sum().backward()
+    assert x.grad.abs().min() > 0
+    assert linear.weight.grad is None
+
+
+def test_parameters_are_named_as_in_a_sequence():
+    names = [name for name, _ in FeedForward(4, 8, 'relu', 0.1).named_parameters()]
+    assert names == ['0.weight', '0.bias', '3.weight', '3.bias']
+
+
+def test_evaluation_does_not_drop():
+    feed_forward = FeedForward(4, 8, 'gelu', 0.5).eval()
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(feed_forward(x), nn.Sequential(*feed_forward)(x))
+
+
+def test_quick_gelu_is_what_clip_says():
+    x = torch.linspace(-5, 5, 11)
+    torch.testing.assert_close(QuickGELU()(x), PLAIN['quick_gelu'](x))
