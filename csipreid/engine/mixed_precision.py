@@ -145,11 +145,11 @@ def choose_dtype(precision: str, device_type: str) -> torch.dtype:
     consequence = (
         'it is used because it was asked for; without --amp the run would be faster'
         if precision == 'bfloat16'
-        else 'so everything is computed in float32'
+        else 'therefore everything is computed in float32'
     )
     MMLogger.get_current_instance().warning(
         f'on this CPU a matrix product takes {slowdown:.3g} times as long in bfloat16 as in '
-        f'float32: {consequence}'
+        f'float32; {consequence}'
     )
     return torch.bfloat16 if precision == 'bfloat16' else torch.float32
 
