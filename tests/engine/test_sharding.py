@@ -129,7 +129,7 @@ def folder(tmp_path_factory):
     env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
     result = subprocess.run(
         [sys.executable, '-c', WORKER, str(folder)],
-        env=env, capture_output=True, text=True, check=False, timeout=120,
+        env=env, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     return folder

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ SMALL = [
     'default_hooks.logger.interval=1',
     'log_processor.window_size=1',
     'train_cfg.val_interval=1',
+    'default_hooks.checkpoint.save_best=None',
 ]
 SHARDED = [
     'model_wrapper_cfg.type=FullyShardedModel',
@@ -57,13 +59,19 @@ def arguments(stage, folder, name, world, *options, epochs=1, resume=False):
     ]  # fmt: skip
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return str(probe.getsockname()[1])
+
+
 def call(command, cwd=ROOT):
     """Run a command in a session of its own; return what it printed."""
     with subprocess.Popen(
-        [*map(str, command)], cwd=cwd, env=ENV, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        [*map(str, command)], cwd=cwd, env=dict(ENV, PORT=free_port()), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
     ) as process:  # fmt: skip
-        output = process.communicate(timeout=300)[0]
+        output = process.communicate(timeout=900)[0]
     assert process.returncode == 0, output[-4000:]
     return output, process.pid
 

@@ -79,7 +79,7 @@ def test_loss_and_averaged_gradient_are_those_of_one_process(tmp_path):
     env = dict(os.environ, OMP_NUM_THREADS='1', CUDA_VISIBLE_DEVICES='')
     result = subprocess.run(
         [sys.executable, '-c', WORKER, str(tmp_path)],
-        env=env, capture_output=True, text=True, check=False, timeout=120,
+        env=env, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     for index, case in enumerate(CASES):
