@@ -5,7 +5,7 @@ set -euo pipefail
 
 hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 export MASTER_ADDR=${hosts%%$'\n'*}
-export MASTER_PORT=${PORT:-29500}
+export MASTER_PORT=${PORT:-$((20000 + SLURM_JOB_ID % 20000))} # jobs of a node do not meet
 resume=()
 if [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then
     resume=(--resume)

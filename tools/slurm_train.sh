@@ -10,7 +10,6 @@ PARTITION=$1
 JOB_NAME=$2
 HERE=$(cd "$(dirname "$0")" && pwd)
 export GPUS_PER_NODE=${GPUS_PER_NODE:-8}
-export PORT=${PORT:-29500}
 
 # shellcheck disable=SC2086
 sbatch --partition="$PARTITION" \

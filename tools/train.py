@@ -90,6 +90,11 @@ def main() -> None:
         runner = RUNNERS.build(cfg)
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f'error: {error}')
+    except distributed.DistError as error:
+        sys.exit(
+            f'error: the processes could not meet: {str(error).splitlines()[0]}; '
+            'set PORT to one that is free'
+        )
     try:
         runner.train()
     except KeyboardInterrupt:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from csipreid.models.dropout import Dropout, apply_keep, draw_keep
+from csipreid.models.dropout import Dropout, apply_keep, draw_keep, draws_bits
 
 _QUICK = 1.702
 
@@ -78,7 +78,8 @@ class FeedForward(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (..., C) to (..., C)."""
-        widen, _, dropout, narrow = self
+        parts: Any = self
+        widen, _, dropout, narrow = parts
         prob = dropout.p if self.training else 0.0
         return activated_linear(widen(x), self.activation, narrow, prob)
 
@@ -119,7 +120,7 @@ class _ActivatedLinear(torch.autograd.Function):
         """Compute the result."""
         ctx.activation, ctx.scale, keep = activation, 1 / (1 - dropout), None
         hidden = _ACTIVATIONS[activation].forward(x)
-        if dropout and x.device.type == 'cpu':
+        if dropout and draws_bits(x):
             keep = draw_keep(hidden, dropout)
             hidden = apply_keep(hidden, keep).mul_(ctx.scale)
         elif dropout:

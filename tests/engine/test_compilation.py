@@ -43,11 +43,11 @@ def test_a_model_without_a_known_part_is_refused():
         compile_parts(nn.Linear(2, 2), {})
 
 
-def stage2():
-    """Stage 2 of the walkers, smaller, without what is random."""
+def stage2(dropout=0.0):
+    """Stage 2 of the walkers, smaller; without dropout nothing is random."""
     cfg = Config.fromfile(ROOT / 'configs' / 'csip' / 'stage2_walkers.py').model
     cfg.image_encoder.arch.num_layers = 2
-    cfg.temporal.dropout = cfg.prototype_updater.dropout = cfg.skeleton_dropout = 0.0
+    cfg.temporal.dropout = cfg.prototype_updater.dropout = cfg.skeleton_dropout = dropout
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('csipreid'):
         model = MODELS.build(cfg, default_args=dict(num_ids=2, num_cams=2))
@@ -88,6 +88,13 @@ def test_stage_2_trains_the_same_and_keeps_its_keys():
     assert list(model.state_dict()) == keys
     layers = [*model.image_encoder.layers, model.temporal]
     assert all(module._compiled_call_impl is not None for module in layers)
+
+
+@pytest.mark.slow
+def test_dropout_compiles():
+    model = stage2(dropout=0.5)
+    compile_parts(model, dict(backend='aot_eager'))
+    assert torch.tensor(train(model)).isfinite().all()
 
 
 class Model(BaseModel):

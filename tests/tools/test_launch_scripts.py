@@ -45,7 +45,7 @@ def submit(tmp_path):
 def test_slurm_starts_one_process_per_task(submit):
     status, output, calls = submit('gpu', 'name', 'config.py', '--seed', '1', GPUS_PER_NODE='2')
     assert status == 0
-    assert output == 'rank 3 of 4, local 1, at node1:29500\n'
+    assert output == 'rank 3 of 4, local 1, at node1:20007\n'
     assert f'{TOOLS}/train.py config.py --seed 1 --launcher pytorch' in calls['python']
     for option in ('--partition=gpu', '--job-name=name', '--ntasks-per-node=2', '--gres=gpu:2'):
         assert option in calls['sbatch'].split()

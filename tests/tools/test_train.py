@@ -194,3 +194,47 @@ def test_stage_2_names_a_missing_stage_1_checkpoint(data, tmp_path):
     result = train(STAGE2, tmp_path, data, '--stage1-checkpoint', 'gone.pth', check=False)
     assert result.returncode == 1
     assert 'checkpoint gone.pth not found: train stage 1 first' in result.stderr
+
+
+@pytest.mark.slow
+def test_stored_features_give_the_same_losses_and_weights(runs, data, tmp_path):
+    tower = runs / 'tower' / 'epoch_1.pth'
+    train(
+        STAGE1, tmp_path / 'uncached', data, '--pretrained', tower, epochs=2,
+        options=['default_hooks.feature_cache=None'],
+    )  # fmt: skip
+    cached, uncached = (
+        [json.loads(line) for path in sorted(root.glob('*/vis_data/scalars.json'))
+         for line in path.read_text().splitlines()]
+        for root in (runs / 'stage1', tmp_path / 'uncached')
+    )  # fmt: skip
+    losses = [[line['loss'] for line in lines if 'loss' in line] for lines in (cached, uncached)]
+    assert len(losses[0]) > 1
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    scores = [
+        [line['cross_modal/mAP'] for line in lines if 'cross_modal/mAP' in line]
+        for lines in (cached, uncached)
+    ]
+    assert len(scores[0]) == 2
+    assert scores[0] == pytest.approx(scores[1], rel=1e-6)
+    assert (runs / 'feature_cache').is_dir()
+
+
+def test_vanished_frame_ends_in_one_sentence(data, tmp_path):
+    copy = shutil.copytree(data, tmp_path / 'walkers')
+    config = tmp_path / 'late.py'
+    config.write_text(
+        f"_base_ = '{ROOT / BASELINE}'\n"
+        'train_dataloader = dict(num_workers=1, dataset=dict(check_files=False))\n'
+    )
+    for path in copy.glob('bbox_train/*/*.jpg'):
+        path.unlink()
+    result = call(
+        sys.executable, 'tools/train.py', config, '--work-dir', tmp_path / 'run',
+        '--data-root', copy, '--no-validate', check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith('error: [Errno 2] No such file or directory')
+    assert '.jpg' in last
+    assert 'Traceback' not in result.stderr

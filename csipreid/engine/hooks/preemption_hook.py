@@ -96,7 +96,7 @@ class PreemptionHook(Hook):
             f'told to stop: saved {name} in {runner.work_dir}, to go on with --resume; '
             f'exit status {EXIT_STATUS}'
         )
-        raise Preempted
+        self._leave()
 
     def after_val_iter(
         self,
@@ -110,7 +110,7 @@ class PreemptionHook(Hook):
             runner.logger.warning(
                 f'told to stop in validation, which --resume repeats; exit status {EXIT_STATUS}'
             )
-            raise Preempted
+            self._leave()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Remove what an earlier preemption left, which the epoch's checkpoint replaces."""
@@ -121,7 +121,13 @@ class PreemptionHook(Hook):
         """Take note of a signal; leave at once if no iteration would notice."""
         self._told = True
         if not self._iterates:
-            raise Preempted
+            self._leave()
+
+    def _leave(self) -> None:
+        """End the run; a launcher that tells the same again must not change the exit status."""
+        for number in self.signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise Preempted
 
     def _anyone_told(self) -> bool:
         """Tell whether any process got a signal."""
