@@ -20,7 +20,7 @@ from csipreid.engine.activation_checkpointing import checkpoint_activations
 from csipreid.engine.agreement import from_first_rank
 from csipreid.engine.compilation import compile_options, compile_parts
 from csipreid.engine.resuming import checkpoints_of, remove_partial
-from csipreid.engine.sharding import whole_state
+from csipreid.engine.sharding import FullyShardedModel, whole_state
 from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
@@ -105,7 +105,8 @@ class ReIDRunner(Runner):
         """Wrap the model; on the CPU the wrapper must not be given a device index.
 
         Raises:
-            ValueError: If there is no wrapper of that name.
+            ValueError: If there is no wrapper of that name, or it does not go with
+                other settings.
         """
         if not self.distributed or is_model_wrapper(model):
             return super().wrap_model(model_wrapper_cfg, model)
@@ -114,6 +115,12 @@ class ReIDRunner(Runner):
         kind = MODEL_WRAPPERS.get(name) if isinstance(name, str) else name
         if kind is None:
             raise ValueError(f'model_wrapper_cfg: there is no model wrapper {name!r}')
+        both = self.cfg.get('compile') and self.cfg.get('activation_checkpointing')
+        if both and issubclass(kind, FullyShardedModel):
+            raise ValueError(
+                'a sharded model trains with compile or with activation_checkpointing, not with '
+                'both: what torch compiled computes again from weights that are gone; leave one out'
+            )
         if issubclass(kind, DistributedDataParallel):
             unused = self.cfg.get('find_unused_parameters', False)
             wrapper = dict(broadcast_buffers=False, find_unused_parameters=unused) | wrapper

@@ -21,7 +21,8 @@ class FullyShardedModel(nn.Module):
     Parameters, gradients and optimiser state are divided; a group of parameters is
     gathered just before it is used and dropped afterwards. The steps are those of
     DDP. ``model_wrapper_cfg = dict(type='FullyShardedModel', groups=[...])`` in a
-    config asks for it; runs of one process ignore it.
+    config asks for it; runs of one process ignore it. It goes with ``compile`` and with
+    ``activation_checkpointing``, but not with both.
 
     The model is whole until its first training step, so all that prepares a training
     works as ever: initialisation, weights handed over, resuming, prototypes, cached

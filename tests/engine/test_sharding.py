@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.model import BaseModel
 from torch import nn
 
+from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.sharding import FullyShardedModel, whole_parameters, whole_state
 from csipreid.registry import MODEL_WRAPPERS
 
@@ -192,3 +194,17 @@ def test_other_models_are_left_alone():
     model = Layers()
     with whole_parameters(model), whole_state(model, None):
         assert set(model.state_dict()) == {'layers.0.weight', 'layers.0.bias'}
+
+
+@pytest.mark.parametrize(
+    ('wrapper', 'message'),
+    [
+        ('FullyShardedModell', "no model wrapper 'FullyShardedModell'"),
+        ('FullyShardedModel', 'not with both'),
+    ],
+)
+def test_wrapper_that_cannot_be_used_is_one_clear_error(wrapper, message):
+    cfg = dict(compile=True, activation_checkpointing=['layers'])
+    runner = SimpleNamespace(distributed=True, cfg=cfg)
+    with pytest.raises(ValueError, match=message):
+        ReIDRunner.wrap_model(runner, dict(type=wrapper, groups=['layers']), Layers())
