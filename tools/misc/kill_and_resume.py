@@ -6,8 +6,8 @@ while a file is being written. A training that gets to its end is compared with
 the undisturbed one, weight by weight and bit by bit, and begun anew. After each
 kill all files are looked at: none may be torn.
 
-    python tools/misc/kill_and_resume.py configs/csip/stage1_walkers.py \
-        --out kills --kills 20 --data-root data/walkers --pretrained tower.pth
+    python tools/misc/kill_and_resume.py --out kills --kills 20 \
+        configs/csip/stage1_walkers.py --data-root data/walkers --pretrained tower.pth
 
 With --signal TERM the training is told to leave instead, as a cluster does; it
 must then end with exit status 75 and a checkpoint.
@@ -33,17 +33,19 @@ TRAIN = Path(__file__).resolve().parents[1] / 'train.py'
 _POLL = 0.0005  # seconds between two looks at the folder
 
 
-def parse_args() -> tuple[argparse.Namespace, list[str]]:
-    """Read the command line; what is not known here is for tools/train.py."""
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config', help='config file')
     parser.add_argument('--out', type=Path, required=True, help='folder for both trainings')
     parser.add_argument('--kills', type=int, default=20, help='how often to kill')
     parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
     parser.add_argument('--signal', choices=['KILL', 'TERM'], default='KILL')
-    return parser.parse_known_args()
+    parser.add_argument(
+        'training', nargs=argparse.REMAINDER, help='config and arguments of tools/train.py'
+    )
+    return parser.parse_args()
 
 
 class Victim:
@@ -128,10 +130,10 @@ def _same(a: torch.Tensor | None, b: torch.Tensor | None) -> bool:
 
 def main() -> None:
     """Run the undisturbed training, then the others."""
-    args, rest = parse_args()
+    args = parse_args()
     moments = random.Random(args.seed)
     number = signal.Signals[f'SIG{args.signal}']
-    command = [sys.executable, str(TRAIN), args.config, *rest]
+    command = [sys.executable, str(TRAIN), *args.training]
     whole, killed = args.out / 'whole', args.out / 'killed'
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
