@@ -31,7 +31,8 @@ def test_killed_training_ends_with_the_weights_of_one_left_alone(data, tmp_path,
     result = subprocess.run(
         [
             sys.executable, 'tools/misc/kill_and_resume.py', '--out', str(tmp_path / 'out'),
-            '--kills', str(kills), '--signal', signal, CONFIG, '--data-root', str(data), '--cfg-options',
+            '--kills', str(kills), '--signal', signal, CONFIG, '--data-root', str(data),
+            '--cfg-options',
             'train_cfg.max_epochs=4', 'train_cfg.val_interval=2', 'val_dataloader.num_workers=0',
             'model.image_encoder.arch.num_layers=1',
         ],
