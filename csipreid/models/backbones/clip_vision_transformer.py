@@ -81,6 +81,8 @@ class CLIPVisionTransformer(VisionTransformer):
         embed_dim: Width D of the projected tokens.
     """
 
+    layers: Any
+
     def __init__(
         self,
         arch: Literal['b16', 'b32', 'l14'] | dict[str, int] = 'b16',
