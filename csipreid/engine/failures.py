@@ -2,6 +2,7 @@
 
 import re
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -30,7 +31,8 @@ def explain(error: BaseException) -> str | None:
     if _FROM_WORKER.match(text):  # torch puts the worker's whole traceback in the message
         last = text.rstrip().splitlines()[-1]
         return last.partition(': ')[2] or last
-    worker = _WORKER.search(text)
+    # Torch says so wherever the process happens to be, perhaps where errors are caught.
+    worker = next(filter(None, (_WORKER.search(str(link)) for link in _chain(error))), None)
     if worker:
         how = worker['how'].split('.')[0].strip()
         return (
@@ -51,6 +53,13 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, OSError | ValueError | MemoryError):
         return ' '.join(text.split()) or type(error).__name__
     return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it followed from."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def report(error: BaseException, work_dir: str, log_dir: str) -> str | None:

@@ -1,12 +1,14 @@
 """The runner: MMEngine's, with sizes from the data and checkpoints that are safe."""
 
 import copy
+import functools
 import inspect
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
@@ -232,6 +234,8 @@ class ReIDRunner(Runner):
         path = Path(out_dir) / filename
         partial = path.with_name(f'{filename}.partial')
         meta = dict(kwargs.pop('meta', None) or {}, epoch_length=len(self.train_dataloader))
+        cfg = self.cfg
+        self.cfg = self._formatted_config
         try:
             with whole_state(self.model, self.optim_wrapper):
                 super().save_checkpoint(
@@ -247,6 +251,13 @@ class ReIDRunner(Runner):
                 f'({shutil.disk_usage(out_dir).free / 1e9:.2f} GB are free there)'
                 + (f'; {earlier[0]} is whole' if earlier else '')
             ) from error
+        finally:
+            self.cfg = cfg
+
+    @functools.cached_property
+    def _formatted_config(self) -> Any:
+        """The config as checkpoints hold it."""
+        return _FormattedConfig(self.cfg)
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """Scale the rates of all groups, and the one that stands for them in the log.
@@ -342,3 +353,17 @@ class ReIDRunner(Runner):
                     f'checkpoint {filename} was trained with {name}={theirs[name]}, the model '
                     f'has {name}={ours}; is this the checkpoint of another data set?'
                 )
+
+
+class _FormattedConfig:
+    """A config whose text is formatted once: that takes longer than writing a checkpoint."""
+
+    def __init__(self, cfg: Config) -> None:
+        self._cfg = cfg
+        self.pretty_text = cfg.pretty_text
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cfg, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._cfg[name]

@@ -50,6 +50,12 @@ def test_dying_worker_is_explained():
     assert '\n' not in sentence
 
 
+def test_dying_worker_is_explained_where_errors_are_caught():
+    error = SyntaxError('could not format')
+    error.__context__ = failure('killed')
+    assert explain(error).startswith('a data worker died (')
+
+
 def test_full_device_names_what_helps():
     assert 'lower the batch size' in explain(torch.OutOfMemoryError('tried to allocate 2 GiB'))
 

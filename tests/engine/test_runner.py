@@ -37,6 +37,13 @@ def test_checkpoint_can_be_read_without_running_code(trained):
     assert content['meta']['dataset_meta'] == dict(dataset_name='toy', num_ids=3, num_cams=2)
 
 
+def test_config_in_the_checkpoints_is_that_of_the_run(build, tmp_path):
+    runner = build(tmp_path, train_cfg=dict(by_epoch=True, max_epochs=2))
+    runner.train()
+    for path in tmp_path.glob('epoch_*.pth'):
+        assert torch.load(path, weights_only=True)['meta']['cfg'] == runner.cfg.pretty_text
+
+
 def test_no_partial_file_is_left(trained):
     assert list(trained.parent.glob('*.partial')) == []
 
