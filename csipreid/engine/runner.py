@@ -55,6 +55,7 @@ class ReIDRunner(Runner):
     - Distributed runs without a GPU use gloo.
     """
 
+    cfg: Any
     # Configs until they are built.
     _train_dataloader: Any
     _val_dataloader: Any
