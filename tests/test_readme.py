@@ -57,6 +57,7 @@ def test_command_names_files_and_options_that_exist(words, monkeypatch):
     monkeypatch.setattr('argparse.ArgumentParser.parse_args', stop)
     monkeypatch.setattr(sys, 'argv', words[1:])
     monkeypatch.chdir(ROOT)
+    monkeypatch.syspath_prepend(str((ROOT / words[1]).parent))  # as Python does for a script
     with pytest.raises(Parsed):
         runpy.run_path(str(ROOT / words[1]), run_name='__main__')
 
