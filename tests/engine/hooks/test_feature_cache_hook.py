@@ -1,4 +1,5 @@
 import contextlib
+import shutil
 from types import SimpleNamespace
 
 import cv2
@@ -97,7 +98,7 @@ class Runs:
         image = rng.integers(256, size=(*SIZE, 3), dtype=np.uint8)
         cv2.imwrite(str(self.frames / f'{n:02d}.png'), image)
 
-    def start(self, *steps, seed=0, **kwargs):
+    def start(self, *steps, seed=0, rank=0, **kwargs):
         """Call the hook as a run does before it trains; count the frames that are embedded."""
         lines = []
         model = build_model(seed)
@@ -108,7 +109,7 @@ class Runs:
             val_loop=None,
             optim_wrapper=SimpleNamespace(optim_context=lambda model: contextlib.nullcontext()),
             work_dir=str(self.folder / 'run'),
-            rank=0,
+            rank=rank,
             will_train=True,
             logger=SimpleNamespace(info=lines.append, warning=lines.append),
         )
@@ -204,6 +205,21 @@ def test_interrupted_computation_goes_on(runs, monkeypatch):
     assert run.embedded == NUM_FRAMES - 64
     assert any('1 of 2 parts' in line for line in run.lines)
     assert list(run.train_dataloader)
+
+
+def test_processes_share_the_parts_and_the_first_joins_them(runs, monkeypatch):
+    expected = runs.start().train_dataloader.dataset[3]['inputs']['frame_features']
+    shutil.rmtree(runs.folder / 'feature_cache')
+    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
+    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
+    monkeypatch.setattr(feature_cache_hook, 'get_world_size', lambda: 2)
+    # One after the other, so the second has nothing to read before the first has joined.
+    with pytest.raises(ValueError, match='must be a folder that they share'):
+        runs.start(rank=1)
+    assert [path.name for path in runs.caches[0].iterdir()] == ['part_00001.npz']
+    first = runs.start(rank=0)
+    assert first.embedded == 64
+    assert torch.equal(first.train_dataloader.dataset[3]['inputs']['frame_features'], expected)
 
 
 @pytest.mark.parametrize('step', ['FlipClip', 'EraseFrames'])
