@@ -27,36 +27,37 @@ def _quick_gelu(x: Tensor) -> Tensor:
 
 
 class _Activation(NamedTuple):
-    """An activation and what it makes of the gradient.
+    """An activation ``f(scale x) / scale``, by functions that torch computes in one pass.
 
     Attributes:
-        forward: Values, any shape, to a new tensor.
-        backward: Gradient of the result and values, to the gradient of the values.
+        scale: What the values are multiplied with.
+        forward: ``f`` into a new tensor.
+        in_place: ``f`` in place.
+        backward: Gradient of ``f``'s result and its input, to the gradient of the input.
     """
 
+    scale: float
     forward: Callable[[Tensor], Tensor]
+    in_place: Callable[[Tensor], Tensor]
     backward: Callable[[Tensor, Tensor], Tensor]
 
 
 _aten = torch.ops.aten
 _ACTIVATIONS = {
-    'quick_gelu': _Activation(
-        lambda x: F.silu(x * _QUICK, inplace=True).mul_(1 / _QUICK),
-        lambda grad, x: _aten.silu_backward(grad, x * _QUICK),
+    'quick_gelu': _Activation(_QUICK, _aten.silu, _aten.silu_, _aten.silu_backward),
+    'gelu': _Activation(1.0, _aten.gelu, _aten.gelu_, _aten.gelu_backward),
+    'relu': _Activation(
+        1.0, _aten.relu, _aten.relu_, lambda grad, x: _aten.threshold_backward(grad, x, 0)
     ),
-    'gelu': _Activation(F.gelu, lambda grad, x: _aten.gelu_backward(grad, x)),
-    'relu': _Activation(torch.relu, lambda grad, x: _aten.threshold_backward(grad, x, 0)),
 }
-
-
 _MODULES = dict(quick_gelu=QuickGELU, gelu=nn.GELU, relu=nn.ReLU)
 
 
 class FeedForward(nn.Sequential):
     """Linear layer, activation, dropout, linear layer.
 
-    What :func:`activated_linear` says, as a module; the parameters have the names
-    of a plain sequence.
+    What :func:`feed_forward` says, as a module; the parameters have the names of a
+    plain sequence.
 
     Args:
         embed_dim: Width of the input and the result.
@@ -81,77 +82,98 @@ class FeedForward(nn.Sequential):
         parts: Any = self
         widen, _, dropout, narrow = parts
         prob = dropout.p if self.training else 0.0
-        return activated_linear(widen(x), self.activation, narrow, prob)
+        return feed_forward(x, widen, narrow, self.activation, prob)
 
 
-def activated_linear(x: Tensor, activation: str, linear: nn.Linear, dropout: float = 0.0) -> Tensor:
-    """Compute ``linear(dropout(activation(x)))`` and keep only ``x`` for the gradient.
+def feed_forward(
+    x: Tensor, widen: nn.Linear, narrow: nn.Linear, activation: str, dropout: float = 0.0
+) -> Tensor:
+    """Compute ``narrow(dropout(activation(widen(x))))`` and keep little for the gradient.
 
-    Written with modules, a feed-forward layer keeps three or four tensors of its
-    hidden width: what goes into the activation, parts of it, and what goes into the
-    linear layer. The last two follow from the first at little cost.
+    Written with modules, three or four tensors of the hidden width are kept: what goes
+    into the activation, parts of it, and what goes into the second linear layer. Here it
+    is the first alone; the others follow from it at little cost. Factors are left to the
+    matrix products.
 
     Args:
         x: Float, (..., C).
+        widen: From C to the hidden width, with bias.
+        narrow: From the hidden width to C', with bias.
         activation: 'quick_gelu', 'gelu' or 'relu'.
-        linear: From C to C'.
         dropout: Probability of a zero between the two, in [0, 1).
 
     Returns:
         Float, (..., C').
     """
-    weight = linear.weight.to(x.dtype)  # under autocast x is half as wide
-    bias = None if linear.bias is None else linear.bias.to(x.dtype)
-    return _ActivatedLinear.apply(x, weight, bias, activation, dropout)
+    kind, dtype = x.device.type, x.dtype
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        dtype = torch.get_autocast_dtype(kind)
+    rows, *weights = (
+        part.to(dtype)
+        for part in (x.flatten(0, -2), widen.weight, widen.bias, narrow.weight, narrow.bias)
+    )
+    result = _FeedForward.apply(rows, *weights, activation, dropout, torch.is_grad_enabled())
+    return result.unflatten(0, x.shape[:-1])
 
 
-class _ActivatedLinear(torch.autograd.Function):
-    """Activation, dropout and linear layer."""
+class _FeedForward(torch.autograd.Function):
+    """Linear layer, activation, dropout and linear layer, on rows (N, C)."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
         weight: Tensor,
-        bias: Tensor | None,
-        activation: str,
+        bias: Tensor,
+        out_weight: Tensor,
+        out_bias: Tensor,
+        name: str,
         dropout: float,
+        keeps: bool,
     ) -> Tensor:
-        """Compute the result."""
-        ctx.activation, ctx.scale, keep = activation, 1 / (1 - dropout), None
-        hidden = _ACTIVATIONS[activation].forward(x)
+        """Compute the result, (N, C'); ``keeps`` says whether a gradient may follow."""
+        ctx.name, ctx.scale = name, 1 / (1 - dropout)
+        activation, keep = _ACTIVATIONS[name], None
+        factor = activation.scale
+        inner = torch.addmm(bias, x, weight.T, beta=factor, alpha=factor)  # (N, hidden)
+        hidden = activation.forward(inner) if keeps else activation.in_place(inner)
+        scale = ctx.scale
         if dropout and draws_bits(x):
             keep = draw_keep(hidden, dropout)
-            hidden = apply_keep(hidden, keep).mul_(ctx.scale)
+            hidden = apply_keep(hidden, keep)
         elif dropout:
             hidden, keep = torch.native_dropout(hidden, dropout, True)
-        ctx.save_for_backward(x, weight, keep)
-        return F.linear(hidden, weight, bias)
+            scale = 1.0  # torch has applied it
+        if keeps:
+            ctx.save_for_backward(x, inner, keep, weight, out_weight)
+        return torch.addmm(out_bias, hidden, out_weight.T, alpha=scale / factor)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Compute the hidden values again, and all gradients that are needed."""
-        x, weight, keep = ctx.saved_tensors
-        activation = _ACTIVATIONS[ctx.activation]
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad[:3]
-        rows = grad.flatten(0, -2)  # (N, C')
-        grad_x = grad_weight = grad_bias = None
-        if needs_bias:
-            grad_bias = rows.sum(dim=0)
-        if needs_weight:
-            hidden = _drop(activation.forward(x), keep, ctx.scale)
-            grad_weight = rows.T @ hidden.flatten(0, -2)
+        x, inner, keep, weight, out_weight = ctx.saved_tensors
+        activation, needs = _ACTIVATIONS[ctx.name], ctx.needs_input_grad
+        grads: list[Tensor | None] = [None] * 5
+        if needs[3]:
+            hidden = _drop(activation.forward(inner), keep)
+            grads[3] = (grad.T @ hidden).mul_(ctx.scale / activation.scale)
             del hidden
-        if needs_x:
-            grad_x = activation.backward(_drop(grad @ weight, keep, ctx.scale), x)
-        return grad_x, grad_weight, grad_bias, None, None
+        if needs[4]:
+            grads[4] = grad.sum(dim=0)
+        if any(needs[:3]):
+            # The two factors of the activation cancel.
+            nothing = grad.new_zeros(())
+            inner_grad = torch.addmm(nothing, grad, out_weight, beta=0, alpha=ctx.scale)
+            inner_grad = activation.backward(_drop(inner_grad, keep), inner)
+            grads[0] = inner_grad @ weight if needs[0] else None
+            grads[1] = inner_grad.T @ x if needs[1] else None
+            grads[2] = inner_grad.sum(dim=0) if needs[2] else None
+        return (*grads, None, None, None)
 
 
-def _drop(x: Tensor, keep: Tensor | None, scale: float) -> Tensor:
-    """Apply a mask that was drawn before to a tensor that nobody else reads."""
+def _drop(x: Tensor, keep: Tensor | None) -> Tensor:
+    """Apply a mask that was drawn before to a tensor that nobody else reads; not scaled."""
     if keep is None:
         return x
-    if keep.dtype == torch.bool:
-        return x.mul_(keep).mul_(scale)
-    return apply_keep(x, keep).mul_(scale)
+    return x.mul_(keep) if keep.dtype == torch.bool else apply_keep(x, keep)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from csipreid.models.feed_forward import FeedForward, QuickGELU, activated_linear
+from csipreid.models.feed_forward import FeedForward, QuickGELU, feed_forward
 
 PLAIN = dict(
     relu=F.relu, gelu=F.gelu, quick_gelu=lambda values: values * torch.sigmoid(1.702 * values)
@@ -11,14 +11,13 @@ PLAIN = dict(
 
 
 @pytest.mark.parametrize('activation', PLAIN)
-@pytest.mark.parametrize('bias', [True, False])
-def test_values_and_gradients_are_those_of_modules(activation, bias):
-    linear = nn.Linear(6, 4, bias=bias).double()
+def test_values_and_gradients_are_those_of_modules(activation):
+    widen, narrow = nn.Linear(6, 9).double(), nn.Linear(9, 4).double()
     x = torch.randn(2, 3, 6, dtype=torch.double, requires_grad=True)
     weights = torch.randn(2, 3, 4, dtype=torch.double)
-    inputs = (x, *linear.parameters())
-    got = activated_linear(x, activation, linear)
-    expected = linear(PLAIN[activation](x))
+    inputs = (x, *widen.parameters(), *narrow.parameters())
+    got = feed_forward(x, widen, narrow, activation)
+    expected = narrow(PLAIN[activation](widen(x)))
     torch.testing.assert_close(got, expected)
     for a, b in zip(
         torch.autograd.grad((got * weights).sum(), inputs),
@@ -30,34 +29,45 @@ def test_values_and_gradients_are_those_of_modules(activation, bias):
 
 @pytest.mark.parametrize('activation', PLAIN)
 def test_gradient_is_that_of_finite_differences_with_dropout(activation):
-    linear = nn.Linear(5, 3).double()
+    widen, narrow = nn.Linear(5, 6).double(), nn.Linear(6, 3).double()
     x = torch.randn(4, 5, dtype=torch.double, requires_grad=True)
 
-    def run(values):
+    def run(*_):
         torch.manual_seed(0)
-        return activated_linear(values, activation, linear, dropout=0.4)
+        return feed_forward(x, widen, narrow, activation, dropout=0.4)
 
-    assert torch.autograd.gradcheck(run, (x,))
+    assert torch.autograd.gradcheck(run, (x, *widen.parameters(), *narrow.parameters()))
 
 
-def test_dropout_is_between_activation_and_linear_layer():
-    linear = nn.Linear(1000, 1000, bias=False)
-    nn.init.eye_(linear.weight)
-    result = activated_linear(torch.ones(100, 1000), 'relu', linear, dropout=0.3)
+def test_dropout_is_between_activation_and_second_layer():
+    narrow = nn.Linear(1000, 1000)
+    nn.init.eye_(narrow.weight)
+    nn.init.zeros_(narrow.bias)
+    result = feed_forward(torch.ones(100, 1000), narrow, narrow, 'relu', dropout=0.3)
     assert sorted(set(result.flatten().tolist())) == pytest.approx([0, 1 / 0.7])
     assert (result == 0).float().mean().item() == pytest.approx(0.3, abs=0.01)
 
 
-def test_only_the_input_is_kept_for_the_gradient():
-    linear = nn.Linear(64, 2)
-    x = torch.randn(32, 64, requires_grad=True) * 1
+def test_one_tensor_of_the_hidden_width_is_kept_for_the_gradient():
+    widen, narrow = nn.Linear(2, 64), nn.Linear(64, 2)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(
         lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor
     ):
-        activated_linear(x, 'quick_gelu', linear)
-    pointers = {tensor.data_ptr() for tensor in kept if tensor.numel() >= x.numel()}
-    assert pointers == {x.data_ptr()}
+        feed_forward(torch.randn(1000, 2), widen, narrow, 'quick_gelu')
+    wide = {tensor.data_ptr() for tensor in kept if tensor.numel() >= 64_000}
+    assert len(wide) == 1
+
+
+@pytest.mark.parametrize('activation', PLAIN)
+def test_without_a_gradient_the_values_are_the_same(activation):
+    layer = FeedForward(6, 9, activation)
+    x = torch.randn(4, 6)
+    expected = layer(x).detach()
+    before = x.clone()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(x), expected)
+    assert torch.equal(x, before)
 
 
 @pytest.mark.parametrize('activation', PLAIN)
@@ -79,11 +89,11 @@ def test_half_precision_is_that_of_modules(activation):
 
 
 def test_frozen_layer_passes_the_gradient():
-    linear = nn.Linear(6, 4).requires_grad_(False)
+    layer = FeedForward(6, 4, 'gelu').requires_grad_(False)
     x = torch.randn(3, 6, requires_grad=True)
-    activated_linear(x, 'gelu', linear).sum().backward()
+    layer(x).sum().backward()
     assert x.grad.abs().min() > 0
-    assert linear.weight.grad is None
+    assert layer[0].weight.grad is None
 
 
 def test_parameters_are_named_as_in_a_sequence():

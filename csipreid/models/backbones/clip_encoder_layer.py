@@ -5,13 +5,13 @@ from mmpretrain.models.backbones.vision_transformer import TransformerEncoderLay
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from csipreid.models.feed_forward import activated_linear
+from csipreid.models.feed_forward import feed_forward
 
 
 class CLIPEncoderLayer(BaseModule):
     """mmpretrain's layer with its parts and their names, but other ways to compute it.
 
-    It keeps less for the gradient (:func:`csipreid.models.feed_forward.activated_linear`)
+    It keeps less for the gradient (:func:`csipreid.models.feed_forward.feed_forward`)
     and can leave out what nobody reads of the last layer.
 
     Args:
@@ -52,7 +52,7 @@ class CLIPEncoderLayer(BaseModule):
         else:
             tokens = tokens + self.attn(normed)
         widen, narrow = self.ffn.layers[0][0], self.ffn.layers[1]
-        return tokens + activated_linear(widen(self.ln2(tokens)), self.activation, narrow)
+        return tokens + feed_forward(self.ln2(tokens), widen, narrow, self.activation)
 
     def _attend_from_first(self, normed: Tensor) -> Tensor:
         """Let the first token (N, 1, W) of (N, L, W) attend to all."""
