@@ -86,7 +86,12 @@ class FeedForward(nn.Sequential):
 
 
 def feed_forward(
-    x: Tensor, widen: nn.Linear, narrow: nn.Linear, activation: str, dropout: float = 0.0
+    x: Tensor,
+    widen: nn.Linear,
+    narrow: nn.Linear,
+    activation: str,
+    dropout: float = 0.0,
+    identity: Tensor | None = None,
 ) -> Tensor:
     """Compute ``narrow(dropout(activation(widen(x))))`` and keep little for the gradient.
 
@@ -101,6 +106,8 @@ def feed_forward(
         narrow: From the hidden width to C', with bias.
         activation: 'quick_gelu', 'gelu' or 'relu'.
         dropout: Probability of a zero between the two, in [0, 1).
+        identity: Added to the result, float, (..., C'); the last product then adds to it
+            what it computes.
 
     Returns:
         Float, (..., C').
@@ -112,8 +119,17 @@ def feed_forward(
         part.to(dtype)
         for part in (x.flatten(0, -2), widen.weight, widen.bias, narrow.weight, narrow.bias)
     )
-    result = _FeedForward.apply(rows, *weights, activation, dropout, torch.is_grad_enabled())
-    return result.unflatten(0, x.shape[:-1])
+    # What is as precise as the products is added within them.
+    inside = identity if identity is not None and identity.dtype == dtype else None
+    result = _FeedForward.apply(
+        rows,
+        *weights,
+        None if inside is None else inside.flatten(0, -2),
+        activation,
+        dropout,
+        torch.is_grad_enabled(),
+    ).unflatten(0, x.shape[:-1])
+    return result if identity is None or inside is not None else identity + result
 
 
 class _FeedForward(torch.autograd.Function):
@@ -127,6 +143,7 @@ class _FeedForward(torch.autograd.Function):
         bias: Tensor,
         out_weight: Tensor,
         out_bias: Tensor,
+        identity: Tensor | None,
         name: str,
         dropout: float,
         keeps: bool,
@@ -146,7 +163,10 @@ class _FeedForward(torch.autograd.Function):
             scale = 1.0  # torch has applied it
         if keeps:
             ctx.save_for_backward(x, inner, keep, weight, out_weight)
-        return torch.addmm(out_bias, hidden, out_weight.T, alpha=scale / factor)
+        if identity is None:
+            return torch.addmm(out_bias, hidden, out_weight.T, alpha=scale / factor)
+        result = identity + out_bias
+        return result.addmm_(hidden, out_weight.T, alpha=scale / factor)
 
     @staticmethod
     @once_differentiable
@@ -169,7 +189,7 @@ class _FeedForward(torch.autograd.Function):
             grads[0] = inner_grad @ weight if needs[0] else None
             grads[1] = inner_grad.T @ x if needs[1] else None
             grads[2] = inner_grad.sum(dim=0) if needs[2] else None
-        return (*grads, None, None, None)
+        return (*grads, grad if needs[5] else None, None, None, None)
 
 
 def _drop(x: Tensor, keep: Tensor | None) -> Tensor:

@@ -59,6 +59,26 @@ def test_one_tensor_of_the_hidden_width_is_kept_for_the_gradient():
     assert len(wide) == 1
 
 
+@pytest.mark.parametrize('dtype', [torch.float, torch.double])
+def test_identity_is_added(dtype):
+    layer = FeedForward(6, 9, 'gelu')
+    x = torch.randn(2, 4, 6, requires_grad=True)
+    identity = torch.randn(2, 4, 6, dtype=dtype, requires_grad=True)
+    before = identity.detach().clone()
+    inputs = (x, identity, *layer.parameters())
+    got = feed_forward(x, layer[0], layer[3], 'gelu', identity=identity)
+    expected = identity + layer(x)
+    torch.testing.assert_close(got, expected)
+    weights = torch.randn(2, 4, 6, dtype=dtype)
+    for a, b in zip(
+        torch.autograd.grad((got * weights).sum(), inputs),
+        torch.autograd.grad((expected * weights).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+    assert torch.equal(identity, before)
+
+
 @pytest.mark.parametrize('activation', PLAIN)
 def test_without_a_gradient_the_values_are_the_same(activation):
     layer = FeedForward(6, 9, activation)

@@ -52,7 +52,8 @@ class CLIPEncoderLayer(BaseModule):
         else:
             tokens = tokens + self.attn(normed)
         widen, narrow = self.ffn.layers[0][0], self.ffn.layers[1]
-        return tokens + feed_forward(self.ln2(tokens), widen, narrow, self.activation)
+        normed = self.ln2(tokens)
+        return feed_forward(normed, widen, narrow, self.activation, identity=tokens)
 
     def _attend_from_first(self, normed: Tensor) -> Tensor:
         """Let the first token (N, 1, W) of (N, L, W) attend to all."""
