@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 _STATUS, _CLEAR = Path('/proc/self/status'), Path('/proc/self/clear_refs')
 # Blocks from this size are given back to the system when they are freed (glibc), so that the
@@ -80,8 +84,13 @@ def compare(
 
 def count_flops(job: Callable[[], object]) -> int:
     """Count the operations of the matrix products of a job; a multiply-add is two."""
-    in_place = {torch.ops.aten.addmm_: _addmm_flops}  # which torch does not know
-    with FlopCounterMode(display=False, custom_mapping=in_place) as counter:
+    aten = torch.ops.aten
+    unknown_to_torch = {
+        aten.addmm_: _addmm_flops,
+        aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,
+        aten._scaled_dot_product_flash_attention_for_cpu_backward: _attention_backward_flops,
+    }
+    with FlopCounterMode(display=False, custom_mapping=unknown_to_torch) as counter:
         job()
     return counter.get_total_flops()
 
@@ -89,6 +98,16 @@ def count_flops(job: Callable[[], object]) -> int:
 def _addmm_flops(_: Sequence[int], left: Sequence[int], right: Sequence[int], **kwargs: Any) -> int:
     """Count a product of matrices by their shapes."""
     return 2 * left[0] * left[1] * right[1]
+
+
+def _attention_flops(*shapes: Sequence[int], **kwargs: Any) -> int:
+    """Count fused attention by the shapes of query, key and value."""
+    return sdpa_flop_count(*shapes[:3])
+
+
+def _attention_backward_flops(*shapes: Sequence[int], **kwargs: Any) -> int:
+    """Count its backward pass, which computes the map again; the gradient's shape comes first."""
+    return sdpa_backward_flop_count(*shapes[:4])
 
 
 def peak_memory(prepare: Callable[..., Callable[[], object]], *args: Any, device: str) -> float:
