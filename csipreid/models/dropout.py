@@ -41,6 +41,12 @@ def apply_keep(x: Tensor, keep: Tensor) -> Tensor:
     return torch.bitwise_and(x.view(keep.dtype), keep).view(x.dtype)
 
 
+def apply_keep_(x: Tensor, keep: Tensor) -> Tensor:
+    """Do the same in place."""
+    x.view(keep.dtype).bitwise_and_(keep)
+    return x
+
+
 def is_active(module: nn.Dropout, x: Tensor) -> bool:
     """Tell whether a dropout layer has to draw, in a way that only the CPU needs."""
     return module.training and 0 < module.p < 1 and draws_bits(x)

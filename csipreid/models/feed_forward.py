@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from csipreid.models.dropout import Dropout, apply_keep, draw_keep, draws_bits
+from csipreid.models.dropout import Dropout, apply_keep_, draw_keep, draws_bits
 
 _QUICK = 1.702
 
@@ -31,15 +31,16 @@ class _Activation(NamedTuple):
 
     Attributes:
         scale: What the values are multiplied with.
-        forward: ``f`` into a new tensor.
+        forward: ``f`` into a new tensor or ``out``.
         in_place: ``f`` in place.
-        backward: Gradient of ``f``'s result and its input, to the gradient of the input.
+        backward: Gradient of ``f``'s result and its input, to the gradient of the input,
+            in ``grad_input``.
     """
 
     scale: float
-    forward: Callable[[Tensor], Tensor]
+    forward: Callable[..., Tensor]
     in_place: Callable[[Tensor], Tensor]
-    backward: Callable[[Tensor, Tensor], Tensor]
+    backward: Callable[..., Tensor]
 
 
 _aten = torch.ops.aten
@@ -47,7 +48,10 @@ _ACTIVATIONS = {
     'quick_gelu': _Activation(_QUICK, _aten.silu, _aten.silu_, _aten.silu_backward),
     'gelu': _Activation(1.0, _aten.gelu, _aten.gelu_, _aten.gelu_backward),
     'relu': _Activation(
-        1.0, _aten.relu, _aten.relu_, lambda grad, x: _aten.threshold_backward(grad, x, 0)
+        1.0,
+        _aten.relu,
+        _aten.relu_,
+        lambda grad, x, **out: _aten.threshold_backward(grad, x, 0, **out),
     ),
 }
 _MODULES = dict(quick_gelu=QuickGELU, gelu=nn.GELU, relu=nn.ReLU)
@@ -157,7 +161,7 @@ class _FeedForward(torch.autograd.Function):
         scale = ctx.scale
         if dropout and draws_bits(x):
             keep = draw_keep(hidden, dropout)
-            hidden = apply_keep(hidden, keep)
+            hidden = apply_keep_(hidden, keep)
         elif dropout:
             hidden, keep = torch.native_dropout(hidden, dropout, True)
             scale = 1.0  # torch has applied it
@@ -175,17 +179,17 @@ class _FeedForward(torch.autograd.Function):
         x, inner, keep, weight, out_weight = ctx.saved_tensors
         activation, needs = _ACTIVATIONS[ctx.name], ctx.needs_input_grad
         grads: list[Tensor | None] = [None] * 5
+        wide = torch.empty_like(inner)  # one for all: memory from the system costs time
         if needs[3]:
-            hidden = _drop(activation.forward(inner), keep)
+            hidden = _drop(activation.forward(inner, out=wide), keep)
             grads[3] = (grad.T @ hidden).mul_(ctx.scale / activation.scale)
-            del hidden
         if needs[4]:
             grads[4] = grad.sum(dim=0)
         if any(needs[:3]):
             # The two factors of the activation cancel.
             nothing = grad.new_zeros(())
-            inner_grad = torch.addmm(nothing, grad, out_weight, beta=0, alpha=ctx.scale)
-            inner_grad = activation.backward(_drop(inner_grad, keep), inner)
+            torch.addmm(nothing, grad, out_weight, beta=0, alpha=ctx.scale, out=wide)
+            inner_grad = activation.backward(_drop(wide, keep), inner, grad_input=wide)
             grads[0] = inner_grad @ weight if needs[0] else None
             grads[1] = inner_grad.T @ x if needs[1] else None
             grads[2] = inner_grad.sum(dim=0) if needs[2] else None
@@ -196,4 +200,4 @@ def _drop(x: Tensor, keep: Tensor | None) -> Tensor:
     """Apply a mask that was drawn before to a tensor that nobody else reads; not scaled."""
     if keep is None:
         return x
-    return x.mul_(keep) if keep.dtype == torch.bool else apply_keep(x, keep)
+    return x.mul_(keep) if keep.dtype == torch.bool else apply_keep_(x, keep)

@@ -40,6 +40,8 @@ def unfuse_attention(model: nn.Module, patch: Patch) -> None:
     for module in _modules(model):
         if isinstance(module, MultiheadAttention):
             patch(module, 'scaled_dot_product_attention', _Explicit(maps))
+        elif isinstance(module, CLIPEncoderLayer):
+            patch(module, '_attend', module.attn)
         elif isinstance(module, PrototypeAttention):
             patch(module, 'forward', MethodType(_explicit_prototype_attention, module))
         elif isinstance(module, nn.MultiheadAttention):
@@ -163,7 +165,7 @@ def spread_feed_forward(model: nn.Module, patch: Patch) -> None:
 
 def _layer_forward(self: CLIPEncoderLayer, tokens: Tensor, only_first: bool = False) -> Tensor:
     """Compute a ``CLIPEncoderLayer``, always for all tokens."""
-    tokens = tokens + self.attn(self.ln1(tokens))
+    tokens = tokens + self._attend(self.ln1(tokens))
     tokens = self.ffn(self.ln2(tokens), identity=tokens)
     return tokens[:, :1] if only_first else tokens
 

@@ -50,20 +50,31 @@ class CLIPEncoderLayer(BaseModule):
         if only_first:
             tokens = tokens[:, :1] + self._attend_from_first(normed)
         else:
-            tokens = tokens + self.attn(normed)
+            tokens = tokens + self._attend(normed)
         widen, narrow = self.ffn.layers[0][0], self.ffn.layers[1]
         normed = self.ln2(tokens)
         return feed_forward(normed, widen, narrow, self.activation, identity=tokens)
 
+    def _attend(self, normed: Tensor) -> Tensor:
+        """Let the tokens (N, L, W) attend to one another.
+
+        Unlike mmpretrain's, the parts of the projection are taken at once, so that their
+        gradients are written once and not each into a tensor of zeros for all three.
+        """
+        attn = self.attn
+        parts = attn.qkv(normed).unflatten(-1, (3, attn.num_heads, -1)).unbind(2)
+        return self._project(*(part.transpose(1, 2) for part in parts))
+
     def _attend_from_first(self, normed: Tensor) -> Tensor:
-        """Let the first token (N, 1, W) of (N, L, W) attend to all."""
+        """Let the first token of (N, L, W) attend to all, (N, 1, W)."""
         attn, weight, bias = self.attn, self.attn.qkv.weight, self.attn.qkv.bias
         width = attn.embed_dims
         query = F.linear(normed[:, :1], weight[:width], bias[:width])
         key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
-        query, key, value = (
-            part.unflatten(-1, (attn.num_heads, -1)).transpose(1, 2)  # (N, heads, ·, d)
-            for part in (query, key, value)
-        )
-        attended = F.scaled_dot_product_attention(query, key, value)  # (N, heads, 1, d)
-        return attn.proj(attended.transpose(1, 2).flatten(2))
+        parts = (part.unflatten(-1, (attn.num_heads, -1)) for part in (query, key, value))
+        return self._project(*(part.transpose(1, 2) for part in parts))
+
+    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend, (N, heads, ·, d) each, and project to (N, ·, W)."""
+        attended = F.scaled_dot_product_attention(query, key, value)
+        return self.attn.proj(attended.transpose(1, 2).flatten(2))
