@@ -13,20 +13,26 @@ When all are there they are joined:
 Every file is written under a temporary name and renamed.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich.progress import track
 
 PART_LEN = 1024  # frames
 
 _DIGEST_BYTES = 8
+_ABANDONED = 3600  # seconds since the last write to a temporary file
+_THREADS = 16  # that ask the file system, which takes its time over a network
 
 
 class FrameStamps(NamedTuple):
@@ -156,19 +162,33 @@ class FeatureCache:
                 stamps.append(arrays)
 
         # The features come last: a cache with them is whole.
-        (self.folder / 'features.npy').unlink(missing_ok=True)
         partial = _write_partial(self.folder / 'features.npy', copy)
         joined = {name: np.concatenate([s[name] for s in stamps]) for name in FrameStamps._fields}
         self.write_stamps(FrameStamps(**joined))
         text = json.dumps(dict(about), indent=2) + '\n'
         _write(self.folder / 'about.json', lambda file: file.write(text.encode()))
         os.replace(partial, self.folder / 'features.npy')
+        self.remove_parts()
+
+    def remove_parts(self) -> None:
+        """Remove what the features were joined from."""
         for part in range(self.num_parts):
             self._part_path(part).unlink(missing_ok=True)
+
+    def remove_abandoned(self) -> None:
+        """Remove what a killed process was writing: nobody else stops for an hour."""
+        for path in self.folder.glob('*.partial'):
+            with contextlib.suppress(FileNotFoundError):  # its writer has just renamed it
+                if time.time() - path.stat().st_mtime > _ABANDONED:
+                    path.unlink()
 
     def write_stamps(self, stamps: FrameStamps) -> None:
         """Replace what is known of the frames."""
         _write(self.folder / 'frames.npz', lambda file: np.savez(file, **stamps._asdict()))
+
+    def remove_features(self) -> None:
+        """Remove the features: what they were computed from is not known."""
+        (self.folder / 'features.npy').unlink(missing_ok=True)
 
     def discard(self) -> None:
         """Remove the cache."""
@@ -210,14 +230,27 @@ def update_stamps(paths: Sequence[str], stamps: FrameStamps) -> FrameStamps | No
         The stamps with the times of now.
     """
     modified = stamps.modified.copy()
-    for index, path in enumerate(paths):
-        state = os.stat(path)
-        if state.st_size != stamps.size[index]:
-            return None
-        if state.st_mtime_ns != modified[index]:
-            if stamp_file(path)[2] != stamps.digest[index]:
+
+    def are_same(indices: range) -> bool:
+        for index in indices:
+            state = os.stat(paths[index])
+            if state.st_size != stamps.size[index]:
+                return False
+            if state.st_mtime_ns != modified[index]:
+                if stamp_file(paths[index])[2] != stamps.digest[index]:
+                    return False
+                modified[index] = state.st_mtime_ns
+        return True
+
+    shares = [
+        range(start, min(start + PART_LEN, len(paths))) for start in range(0, len(paths), PART_LEN)
+    ]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        answers = pool.map(are_same, shares)
+        for same in track(answers, 'Checking frames', total=len(shares), transient=True):
+            if not same:
+                pool.shutdown(cancel_futures=True)
                 return None
-            modified[index] = state.st_mtime_ns
     return stamps._replace(modified=modified)
 
 
@@ -243,6 +276,8 @@ def _write_partial(path: Path, fill: Callable[[Any], Any]) -> Path:
     try:
         with partial.open('wb') as file:
             fill(file)
+            file.flush()
+            os.fsync(file.fileno())  # or a power failure leaves zeros under the final name
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -133,3 +133,36 @@ def test_changed_file_is_noticed(files, content):
         file.write(content or old[::-1])
     os.utime(files[0], ns=(5, 5))
     assert update_stamps(files, before) is None
+
+
+def test_many_files_are_all_looked_at(files):
+    paths = [files[0]] * (2 * PART_LEN) + [files[1]]
+    before = stamps_of(paths)
+    os.utime(files[1], ns=(5, 5))
+    after = update_stamps(paths, before)
+    assert np.array_equal(after.modified[:-1], before.modified[:-1])
+    assert after.modified[-1] == 5
+    with open(files[1], 'wb') as file:
+        file.write(b'another')
+    assert update_stamps(paths, before) is None
+
+
+def test_features_stay_until_others_are_whole(cache):
+    fill(cache, range(3))
+    cache.join({})
+    fill(cache, [1])  # by another run, which finds the rest removed
+    with pytest.raises(FileNotFoundError, match='part_00000'):
+        cache.join({})
+    assert cache.features() is not None
+
+
+def test_only_what_nobody_writes_to_is_removed(cache):
+    fill(cache, [0])
+    old, new = (cache.folder / f'{name}.partial' for name in ('old', 'new'))
+    for path in (old, new):
+        path.touch()
+    os.utime(old, (0, 0))
+    cache.remove_abandoned()
+    assert not old.exists()
+    assert new.exists()
+    assert cache.missing_parts() == [1, 2]

@@ -20,7 +20,9 @@ default_hooks = dict(
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),  # without a GPU the runner takes gloo
+    # Without a GPU the runner takes gloo. Re-ranking and checks of half a million files on one
+    # rank may let the others wait for longer than torch's ten minutes.
+    dist_cfg=dict(backend='nccl', timeout=3600),
 )
 visualizer = dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')])
 log_processor = dict(type='LogProcessor', window_size=50, by_epoch=True)

@@ -11,6 +11,8 @@ from torch.utils.data import DataLoader
 
 from csipreid.registry import LOOPS
 
+_VALIDATED = 'validated_epoch'
+
 
 @LOOPS.register_module()
 class ResumableTrainLoop(EpochBasedTrainLoop):
@@ -20,8 +22,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
       before it are passed over without being loaded.
     - A validation that an interruption cut off is done first.
     - Gradient accumulation ends with each epoch, so that no gradient is in flight
-      when a checkpoint is written. The last update of an epoch may be one of fewer
-      batches, of which it takes the mean.
+      when the checkpoint of an epoch is written. The last update of an epoch may be
+      one of fewer batches, of which it takes the mean.
 
     The arguments are those of :class:`mmengine.runner.EpochBasedTrainLoop`.
     """
@@ -31,8 +33,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Train, and validate when it is due."""
         self.runner.call_hook('before_train')
-        # Whether it was finished is not known; a second time changes nothing.
-        if self._epoch > 0 and self.batches_done == 0:
+        validated = self.runner.message_hub.runtime_info.get(_VALIDATED)
+        if self._epoch > 0 and self.batches_done == 0 and validated != self._epoch:
             self._validate_if_due()
         while self._epoch < self._max_epochs and not self.stop_training:
             self.run_epoch()
@@ -68,6 +70,8 @@ class ResumableTrainLoop(EpochBasedTrainLoop):
             and self._epoch >= self.val_begin
             and (self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs)
         ):
+            # A checkpoint from before the validation lacks this, one that it wrote has it.
+            self.runner.message_hub.update_info(_VALIDATED, self._epoch)
             self.runner.val_loop.run()
 
 

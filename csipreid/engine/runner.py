@@ -12,6 +12,7 @@ from mmengine.config import Config
 from mmengine.dist import is_distributed
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
@@ -21,7 +22,8 @@ from csipreid.checkpoint import data_sizes, fill_module, put_in_place, read_chec
 from csipreid.engine.activation_checkpointing import checkpoint_activations
 from csipreid.engine.agreement import from_first_rank
 from csipreid.engine.compilation import compile_options, compile_parts
-from csipreid.engine.resuming import checkpoints_of, remove_partial
+from csipreid.engine.optim_constructor import keep_kernels
+from csipreid.engine.resuming import begin_run, checkpoints_of, remove_partial
 from csipreid.engine.sharding import FullyShardedModel, whole_state
 from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
 
@@ -168,6 +170,8 @@ class ReIDRunner(Runner):
         checkpoint = read_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._fill(checkpoint, filename)
+        if isinstance(self.optim_wrapper, OptimWrapper):
+            keep_kernels(self.optim_wrapper, checkpoint.get('optimizer', {}))
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
@@ -182,12 +186,20 @@ class ReIDRunner(Runner):
             remove_partial(self.work_dir)
         if self._resume and self._load_from is None and not self._has_loaded:
             path = from_first_rank(self._farthest_checkpoint)
-            if path is None:
-                self.logger.info(f'no checkpoint in {self.work_dir}: training begins anew')
-            else:
+            if path is not None:
                 self.resume(str(path))
-            return
-        super().load_or_resume()
+                return
+            self.logger.info(f'no checkpoint in {self.work_dir}: training begins anew')
+        if self.will_train:
+            resumed = self._load_from if self._resume else None
+            earlier = from_first_rank(lambda: begin_run(self.work_dir, resumed))
+            if earlier:
+                self.logger.info(
+                    f'{self.work_dir} holds checkpoints of an earlier run, such as {earlier[0]}: '
+                    'this run writes over them when it gets there; --resume leaves them out'
+                )
+        if not self._resume or self._load_from is not None:
+            super().load_or_resume()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
         """Go on from a checkpoint of a training.
@@ -250,7 +262,7 @@ class ReIDRunner(Runner):
             raise OSError(
                 f'checkpoint {path} could not be written: {error.strerror or error} '
                 f'({shutil.disk_usage(out_dir).free / 1e9:.2f} GB are free there)'
-                + (f'; {earlier[0]} is whole' if earlier else '')
+                + (f'; the one before it is {earlier[0]}' if earlier else '')
             ) from error
         finally:
             self.cfg = cfg

@@ -48,6 +48,8 @@ class Recorder:
 
     def __init__(self, validates=False, accumulative_counts=1):
         self.calls = []
+        info = {}
+        self.message_hub = SimpleNamespace(runtime_info=info, update_info=info.__setitem__)
         self.model = SimpleNamespace(
             train=lambda: None,
             train_step=lambda batch, optim_wrapper: self.calls.append(batch.tolist()),
@@ -96,6 +98,13 @@ def test_run_interrupted_behind_the_last_batch_ends_its_epoch():
 def test_validation_that_was_cut_off_is_done():
     calls = run(Recorder(validates=True), epoch=1, done=3)
     assert calls == ['val', FIRST, SECOND, THIRD, 'end', 'val']
+
+
+def test_validation_that_wrote_the_checkpoint_is_not_repeated():
+    recorder = Recorder(validates=True)
+    assert run(recorder, max_epochs=1) == [FIRST, SECOND, THIRD, 'end', 'val']
+    recorder.calls.clear()
+    assert run(recorder, epoch=1, done=3) == [FIRST, SECOND, THIRD, 'end', 'val']
 
 
 def test_validation_that_was_not_due_is_not_done():

@@ -1,6 +1,6 @@
 import pytest
 
-from csipreid.engine.resuming import checkpoints_of, remove_partial, remove_preempted
+from csipreid.engine.resuming import begin_run, checkpoints_of, remove_partial, remove_preempted
 
 
 @pytest.fixture
@@ -48,3 +48,22 @@ def test_only_unfinished_files_are_removed(work_dir):
     before = {path.name for path in work_dir.iterdir()}
     remove_partial(work_dir)
     assert before - {path.name for path in work_dir.iterdir()} == {'epoch_11.pth.partial'}
+
+
+def test_checkpoints_of_an_earlier_run_are_left_out_until_they_are_written_over(work_dir):
+    assert len(begin_run(work_dir)) == 5
+    assert checkpoints_of(work_dir) == []
+    (work_dir / 'epoch_9.pth').write_bytes(b'new')
+    assert names(checkpoints_of(work_dir)) == ['epoch_9.pth']
+    assert begin_run(work_dir) == ['epoch_9.pth']
+    assert checkpoints_of(work_dir) == []
+
+
+def test_checkpoint_that_a_run_goes_on_from_is_its_own(work_dir):
+    begin_run(work_dir, work_dir / 'epoch_9.pth')
+    assert names(checkpoints_of(work_dir)) == ['epoch_9.pth']
+
+
+def test_nothing_is_written_where_nothing_was_left(tmp_path):
+    assert begin_run(tmp_path / 'nowhere') == []
+    assert not (tmp_path / 'nowhere').exists()

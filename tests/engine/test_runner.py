@@ -1,5 +1,6 @@
 """The runner on a toy model and a toy data set."""
 
+import copy
 import errno
 import shutil
 
@@ -157,6 +158,46 @@ def test_resuming_an_empty_folder_begins(build, tmp_path):
     assert begun == [0, 1, 2, 3]
 
 
+def test_new_run_in_a_used_folder_is_not_resumed_from_the_old_one(build, interrupted):
+    settings = dict(
+        train_cfg=dict(type='ResumableTrainLoop', max_epochs=1), default_hooks=HOOKS_OF_RUNS
+    )
+    build(interrupted, **settings).train()
+    assert (interrupted / 'epoch_3.pth').exists()
+    begun, _ = resume(build, interrupted)
+    assert begun == [1, 2, 3]
+
+
+def test_run_that_goes_on_from_an_earlier_epoch_leaves_the_later_ones_out(build, interrupted):
+    two = str(interrupted / 'epoch_2.pth')
+    runner = build(
+        interrupted, resume=True, load_from=two, default_hooks=HOOKS_OF_RUNS,
+        train_cfg=dict(type='ResumableTrainLoop', max_epochs=2),
+    )  # fmt: skip
+    runner.train()
+    begun, _ = resume(build, interrupted)
+    assert begun == [2, 3]
+
+
+def test_optimiser_computes_as_it_was_built_after_resuming(build, tmp_path):
+    adam = dict(
+        default_hooks=HOOKS_OF_RUNS,
+        optim_wrapper=dict(
+            constructor='FusedOptimWrapperConstructor', optimizer=dict(type='Adam', lr=0.1)
+        ),
+    )
+    plain = copy.deepcopy(adam)
+    plain['optim_wrapper']['optimizer']['fused'] = False
+    build(tmp_path, train_cfg=dict(type='ResumableTrainLoop', max_epochs=1), **plain).train()
+    for settings, fused in ((adam, True), (plain, False)):
+        runner = build(
+            tmp_path, resume=True, train_cfg=dict(type='ResumableTrainLoop', max_epochs=2),
+            **settings,
+        )  # fmt: skip
+        runner.train()
+        assert {group['fused'] for group in runner.optim_wrapper.param_groups} == {fused}
+
+
 def test_unfinished_files_of_a_killed_run_are_removed(build, interrupted):
     (interrupted / 'epoch_4.pth.partial').write_bytes(b'torn')
     resume(build, interrupted)
@@ -191,7 +232,7 @@ def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted,
 
     monkeypatch.setattr(runner_module, 'put_in_place', fail)
     shutil.copytree(interrupted, before := interrupted.with_name('before'))
-    with pytest.raises(OSError, match=r'epoch_4.pth could not be written: No space left.*whole'):
+    with pytest.raises(OSError, match=r'epoch_4.pth could not be written: No space left.*epoch_3.pth'):
         resume(build, interrupted)
     assert list(interrupted.glob('*.partial')) == []
     for path in before.glob('*.pth'):

@@ -147,8 +147,7 @@ class FeatureCacheHook(Hook):
         about: dict,
     ) -> None:
         """Compute the missing parts, this rank its share of them, and join all."""
-        missing = from_first_rank(cache.missing_parts)
-        from_first_rank(lambda: _check_space(cache))
+        missing = from_first_rank(lambda: _missing_parts(cache))
         if len(missing) < cache.num_parts:
             runner.logger.info(
                 f'{cache.num_parts - len(missing)} of {cache.num_parts} parts of the frame '
@@ -189,35 +188,41 @@ class FeatureCacheHook(Hook):
 
 
 def _join(cache: FeatureCache, about: dict) -> None:
-    """Join the parts, unless another run has just done so."""
+    """Join the parts, unless another run has just done so and removed them."""
     try:
         cache.join(about)
     except FileNotFoundError:
         if cache.features() is None:
             raise
+        cache.remove_parts()
 
 
-def _check_space(cache: FeatureCache) -> bool:
-    """Tell whether the disk holds the parts and the memory map.
+def _missing_parts(cache: FeatureCache) -> list[int]:
+    """Return the parts to compute, if the disk holds them and the memory map of all.
 
     Raises:
         ValueError: If it does not.
     """
     cache.folder.mkdir(parents=True, exist_ok=True)
-    needed, free = 2 * cache.num_bytes, shutil.disk_usage(cache.folder).free
+    cache.remove_abandoned()
+    missing = cache.missing_parts()
+    share = len(missing) / cache.num_parts
+    needed, free = (1 + share) * cache.num_bytes, shutil.disk_usage(cache.folder).free
     if needed > free:
         raise ValueError(
             f'the frame features need {needed / 1e9:.1f} GB in {cache.folder}, where '
             f'{free / 1e9:.1f} GB are free; set cache_dir of FeatureCacheHook to a folder on a '
             'larger disk, or leave the hook out'
         )
-    return True
+    return missing
 
 
 def _is_usable(runner: Runner, cache: FeatureCache, frames: Any, model: Any) -> bool:
     """Check a cache against the files and the encoder; discard it when it is stale."""
     features, stamps = cache.features(), cache.stamps()
     if features is None or stamps is None:
+        if features is not None:
+            cache.remove_features()
         return False
     updated = update_stamps(frames.table.paths, stamps)
     reason = 'a frame file has changed'

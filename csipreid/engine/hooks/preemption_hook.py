@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import barrier, is_distributed
+from mmengine.dist import all_reduce_params, barrier, is_distributed
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from csipreid.engine.resuming import PREEMPTED, remove_preempted
 from csipreid.registry import HOOKS
@@ -36,8 +38,10 @@ class PreemptionHook(Hook):
     The checkpoint, ``preempted_iter_N.pth``, lets ``--resume`` go on with the
     next batch of the same epoch. With gradient accumulation it is written after
     the next update. Several processes agree on the iteration: if one of them
-    gets the signal, all stop. Within a validation, whose epoch is saved already,
-    and before training the run stops at once.
+    gets the signal, all stop. Running statistics of batch norms are averaged over
+    them, as at the end of an epoch. A validation is left at once if its epoch is
+    saved, and else finished. Between the start of ``train()`` and the first iteration
+    the run stops at once; before that the signal means what it always does.
 
     Args:
         signals: Names of the signals to obey.
@@ -89,6 +93,7 @@ class PreemptionHook(Hook):
         """Save and leave if any process was told to, once no gradient is in flight."""
         if not runner.optim_wrapper.should_update() or not self._anyone_told():
             return
+        all_reduce_params(_running_statistics(runner.model), op='mean')
         name = PREEMPTED.format(runner.iter + 1)
         runner.save_checkpoint(runner.work_dir, name, by_epoch=False)
         barrier()  # a process that exits before rank 0 has written would have it killed
@@ -105,8 +110,8 @@ class PreemptionHook(Hook):
         data_batch: dict | tuple | list | None = None,
         outputs: Sequence | None = None,
     ) -> None:
-        """Leave a validation; the epoch before it is saved."""
-        if self._handlers and self._told:
+        """Leave a validation if the epoch before it is saved; a later iteration leaves else."""
+        if self._handlers and self._told and _is_saved(runner):
             runner.logger.warning(
                 f'told to stop in validation, which --resume repeats; exit status {EXIT_STATUS}'
             )
@@ -136,6 +141,19 @@ class PreemptionHook(Hook):
         told = torch.tensor(int(self._told))
         torch.distributed.all_reduce(told, torch.distributed.ReduceOp.MAX, group=self._group)
         return bool(told)
+
+
+def _is_saved(runner: Runner) -> bool:
+    """Tell whether the last checkpoint is that of the epoch that has just ended."""
+    last = runner.message_hub.runtime_info.get('last_ckpt', '')
+    return os.path.basename(last) == f'epoch_{runner.epoch}.pth'
+
+
+def _running_statistics(model: nn.Module) -> list[Tensor]:
+    """Return the running means and variances of all batch norms."""
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    buffers = [buffer for norm in norms for buffer in (norm.running_mean, norm.running_var)]
+    return [buffer for buffer in buffers if buffer is not None]
 
 
 def _start_worker(

@@ -7,6 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.progress import track
 
+from csipreid.engine.hooks.randomness_hook import seed_generators
 from csipreid.engine.sharding import whole_parameters
 from csipreid.registry import HOOKS
 
@@ -47,7 +48,9 @@ class PrototypeHook(Hook):
             self._build(runner)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Refresh the prototypes."""
+        """Refresh the prototypes, unless the run goes on within an epoch that did so."""
+        if getattr(runner.train_loop, 'batches_done', 0):
+            return
         if self.refresh_interval and runner.epoch and runner.epoch % self.refresh_interval == 0:
             self._build(runner)
 
@@ -62,6 +65,7 @@ class PrototypeHook(Hook):
         sums = torch.zeros(2, *bank.image_prototypes.shape, dtype=torch.float64)
         counts = torch.zeros(2, len(bank.image_prototypes), dtype=torch.float64)
 
+        seed_generators(runner.seed, runner.epoch, runner.rank)  # of dropout in training mode
         was_training = model.training
         model.train(self.train_mode)
         quiet = runner.rank != 0

@@ -36,8 +36,12 @@ class RandomnessHook(Hook):
         data_batch: dict | tuple | list | None = None,
     ) -> None:
         """Seed the generators of this process."""
-        sequence = np.random.SeedSequence((runner.seed, runner.iter, runner.rank))
-        seed = int(sequence.generate_state(1)[0])
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_generators(runner.seed, runner.iter, runner.rank)
+
+
+def seed_generators(*entropy: int) -> None:
+    """Seed the generators of Python, NumPy and torch from numbers that are not negative."""
+    seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

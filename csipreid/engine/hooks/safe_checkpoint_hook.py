@@ -18,19 +18,34 @@ class SafeCheckpointHook(CheckpointHook):
     A run that is killed while a checkpoint is written leaves all earlier ones,
     the best one included. ``last_checkpoint`` is replaced as a whole.
 
-    The arguments are those of :class:`mmengine.hooks.CheckpointHook`.
+    The arguments are those of :class:`mmengine.hooks.CheckpointHook`, but for
+    ``out_dir`` and ``filename_tmpl``: to resume, a run looks for ``epoch_E.pth`` and
+    ``iter_N.pth`` in its work directory.
+
+    Raises:
+        TypeError: If one of these two is given.
     """
 
     keep_ckpt_ids: Any
     best_ckpt_path: str | None
+    best_ckpt_path_dict: dict[str, str | None]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        for name in ('out_dir', 'filename_tmpl'):
+            if kwargs.get(name) is not None:
+                raise TypeError(
+                    f'SafeCheckpointHook takes no {name}: checkpoints are found by their names in '
+                    'the work directory, which --work-dir chooses'
+                )
+        super().__init__(*args, **kwargs)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Write a checkpoint, then remove those that are too many."""
         outdated: list[int] = []
         if self.max_keep_ckpts > 0:
             kept = [other for other in self.keep_ckpt_ids if other != step]
-            count = self.max_keep_ckpts - 1
-            outdated, kept = kept[: len(kept) - count], kept[len(kept) - count :]
+            cut = max(len(kept) - (self.max_keep_ckpts - 1), 0)
+            outdated, kept = kept[:cut], kept[cut:]
             self.keep_ckpt_ids.clear()
             self.keep_ckpt_ids.extend([*kept, step])
             runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
@@ -55,13 +70,27 @@ class SafeCheckpointHook(CheckpointHook):
             Path(self.out_dir, self.filename_tmpl.format(other)).unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        """Write a better checkpoint, then remove the one that was best before."""
-        if not self.save_best or len(self.key_indicators) > 1:
-            super()._save_best_checkpoint(runner, metrics)
+        """Write better checkpoints, then remove those that were best before."""
+        if not self.save_best:
             return
-        before, self.best_ckpt_path = self.best_ckpt_path, None
+        before = self._best_paths()
+        self._set_best_paths(dict.fromkeys(before))  # what it does not know is not removed
         super()._save_best_checkpoint(runner, metrics)
-        if self.best_ckpt_path is None:
-            self.best_ckpt_path = before
-        elif before and before != self.best_ckpt_path and is_main_process():
-            Path(before).unlink(missing_ok=True)
+        now = self._best_paths()
+        self._set_best_paths({measure: now[measure] or before[measure] for measure in before})
+        for measure, path in before.items():
+            if path and now[measure] not in (None, path) and is_main_process():
+                Path(path).unlink(missing_ok=True)
+
+    def _best_paths(self) -> dict[str, str | None]:
+        """Return the best checkpoint by each measure."""
+        if len(self.key_indicators) == 1:
+            return dict(best=self.best_ckpt_path)
+        return dict(self.best_ckpt_path_dict)
+
+    def _set_best_paths(self, paths: dict[str, str | None]) -> None:
+        """Replace what :meth:`_best_paths` returns."""
+        if len(self.key_indicators) == 1:
+            self.best_ckpt_path = paths['best']
+        else:
+            self.best_ckpt_path_dict = paths

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 
 from csipreid.datasets.tracklet_dataset import TrackletDataset
 from csipreid.engine.hooks import feature_cache_hook
+from csipreid.feature_cache import FrameStamps
 from csipreid.registry import HOOKS, MODELS
 
 SIZE = (16, 8)  # height, width
@@ -205,6 +206,49 @@ def test_interrupted_computation_goes_on(runs, monkeypatch):
     assert run.embedded == NUM_FRAMES - 64
     assert any('1 of 2 parts' in line for line in run.lines)
     assert list(run.train_dataloader)
+
+
+def test_two_runs_at_once_leave_one_whole_cache(runs, monkeypatch):
+    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
+    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
+    join = feature_cache_hook._join
+
+    def join_behind_another(cache, about):
+        monkeypatch.setattr(feature_cache_hook, '_join', join)
+        runs.start()  # which joins, and removes the parts
+        cache.write_part(0, *_first_part(cache))
+        join(cache, about)
+
+    monkeypatch.setattr(feature_cache_hook, '_join', join_behind_another)
+    assert list(runs.start().train_dataloader)
+    left = sorted(path.name for path in runs.caches[0].iterdir())
+    assert left == ['about.json', 'features.npy', 'frames.npz']
+
+
+def _first_part(cache):
+    rows = len(cache.part_range(0))
+    stamps = FrameStamps(*(array[:rows] for array in cache.stamps()))
+    return cache.features().take(range(rows)), stamps
+
+
+def test_features_of_unknown_frames_are_computed_again(runs):
+    runs.start()
+    (runs.caches[0] / 'frames.npz').unlink()
+    assert runs.start().embedded == NUM_FRAMES
+
+
+def test_disk_that_holds_what_is_missing_is_enough(runs, monkeypatch):
+    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
+    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
+    join = feature_cache_hook._join
+    monkeypatch.setattr(feature_cache_hook, '_join', lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        runs.start()
+    monkeypatch.setattr(feature_cache_hook, '_join', join)
+    whole = sum(path.stat().st_size for path in runs.caches[0].glob('part_*'))
+    usage = SimpleNamespace(free=whole)
+    monkeypatch.setattr(feature_cache_hook.shutil, 'disk_usage', lambda folder: usage)
+    assert runs.start().embedded == 0
 
 
 def test_processes_share_the_parts_and_the_first_joins_them(runs, monkeypatch):

@@ -34,7 +34,7 @@ class Tell(Hook):
         self._tell('val', runner)
 
 
-def make(build, folder, toy_data, at=None, accumulative_counts=1, **changes):
+def make(build, folder, toy_data, at=None, accumulative_counts=1, interval=1, **changes):
     loader = dict(
         batch_size=1, sampler=dict(type='DefaultSampler', shuffle=True),
         collate_fn=dict(type='default_collate'), dataset=dict(type=toy_data),
@@ -42,7 +42,7 @@ def make(build, folder, toy_data, at=None, accumulative_counts=1, **changes):
     runner = build(
         folder, train_dataloader=loader, train_cfg=dict(type='ResumableTrainLoop', max_epochs=2),
         default_hooks=dict(
-            checkpoint=dict(type='SafeCheckpointHook', interval=1),
+            checkpoint=dict(type='SafeCheckpointHook', interval=interval),
             randomness=dict(type='RandomnessHook'),
             plain=dict(type='PlainCheckpointHook'),
             preemption=dict(type='PreemptionHook'),
@@ -98,15 +98,39 @@ def test_signal_before_the_first_iteration_ends_at_once(make_run, tmp_path):
     assert list(tmp_path.glob('*.pth')) == []
 
 
-def test_signal_within_a_validation_leaves_it_to_the_next_run(make_run, toy_data, tmp_path):
+@pytest.fixture
+def validation(toy_data):
     loader = dict(
         batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False),
         collate_fn=dict(type='default_collate'), dataset=dict(type=toy_data),
     )  # fmt: skip
-    validation = dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=[])
+    return dict(val_dataloader=loader, val_cfg=dict(), val_evaluator=[])
+
+
+def test_signal_within_a_validation_leaves_it_to_the_next_run(make_run, tmp_path, validation):
     with pytest.raises(Preempted):
         make_run(tmp_path, at='val', **validation).train()
     assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+
+
+def test_epoch_that_is_not_saved_is_not_lost_in_its_validation(make_run, tmp_path, validation):
+    with pytest.raises(Preempted):
+        make_run(tmp_path, at='val', interval=2, **validation).train()
+    assert [path.name for path in tmp_path.glob('*.pth')] == ['preempted_iter_5.pth']
+
+
+def test_running_statistics_are_averaged_over_the_processes(make_run, tmp_path, monkeypatch):
+    averaged = []
+    monkeypatch.setattr(
+        'csipreid.engine.hooks.preemption_hook.all_reduce_params',
+        lambda buffers, op: averaged.append((len(list(buffers)), op)),
+    )
+    run = make_run(tmp_path, at=0)
+    run.bare_model.norm = torch.nn.BatchNorm1d(2)
+    run.bare_model.other = torch.nn.BatchNorm1d(2, track_running_stats=False)
+    with pytest.raises(Preempted):
+        run.train()
+    assert averaged == [(2, 'mean')]
 
 
 def test_signals_mean_what_they_did_before_and_after_a_run(make_run, tmp_path):

@@ -53,7 +53,7 @@ def runner(*clips, num_ids=3):
     model = Model(num_ids)
     return SimpleNamespace(
         model=model, bare_model=model, build_dataloader=lambda *args, **kwargs: Loader(batches),
-        seed=0, epoch=0, rank=0, logger=Logger(),
+        seed=0, epoch=0, rank=0, train_loop=SimpleNamespace(), logger=Logger(),
     )  # fmt: skip
 
 
@@ -120,3 +120,22 @@ def test_refresh_happens_every_so_many_epochs():
         fake.epoch = epoch
         hook.before_train_epoch(fake)
     assert len(fake.bare_model.modes) == 2 * len(CLIPS)
+
+
+def test_epoch_that_goes_on_keeps_the_prototypes_of_its_beginning():
+    fake = runner(*CLIPS)
+    fake.epoch = 2
+    fake.train_loop = SimpleNamespace(batches_done=1)
+    build(refresh_interval=2).before_train_epoch(fake)
+    assert fake.bare_model.modes == []
+
+
+def test_dropout_of_a_refresh_does_not_depend_on_what_was_drawn_before():
+    drawn = []
+    for before in (0, 5):
+        fake = runner(*CLIPS)
+        fake.epoch = 2
+        torch.rand(before)
+        build(refresh_interval=2, train_mode=True).before_train_epoch(fake)
+        drawn.append(torch.rand(3).tolist())
+    assert drawn[0] == drawn[1]

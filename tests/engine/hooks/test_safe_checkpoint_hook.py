@@ -49,6 +49,18 @@ def test_one_is_kept_where_one_is_asked_for(build, tmp_path):
     assert names(tmp_path) == ['epoch_4.pth']
 
 
+@pytest.mark.parametrize('count', [3, 5, 6])
+def test_as_many_are_kept_as_are_asked_for(build, tmp_path, count):
+    run(build, tmp_path, epochs=9, max_keep_ckpts=count)
+    assert names(tmp_path) == [f'epoch_{epoch}.pth' for epoch in range(10 - count, 10)]
+
+
+@pytest.mark.parametrize('name', ['out_dir', 'filename_tmpl'])
+def test_places_that_resuming_does_not_look_at_are_refused(build, tmp_path, name):
+    with pytest.raises(TypeError, match=f'takes no {name}.*--work-dir'):
+        run(build, tmp_path, **{name: 'elsewhere'})
+
+
 def test_all_are_kept_by_default(build, tmp_path):
     run(build, tmp_path, epochs=3)
     assert names(tmp_path) == ['epoch_1.pth', 'epoch_2.pth', 'epoch_3.pth']
@@ -63,17 +75,22 @@ def test_last_checkpoint_is_named(build, tmp_path):
 @pytest.fixture
 def scores(monkeypatch):
     """What the evaluations of the run give, one after the other."""
-    values = [1.0, 3.0, 2.0]
-    monkeypatch.setattr(
-        'mmengine.evaluator.Evaluator.evaluate', lambda self, size: dict(score=values.pop(0))
-    )
+    values = [dict(score=1.0, other=5.0), dict(score=3.0, other=4.0), dict(score=2.0, other=6.0)]
+    monkeypatch.setattr('mmengine.evaluator.Evaluator.evaluate', lambda self, size: values.pop(0))
 
 
-def test_best_checkpoint_is_never_absent(build, tmp_path, scores, toy_data):
+@pytest.mark.parametrize(
+    ('measures', 'best'),
+    [
+        (['score'], ['best_score_epoch_2.pth']),
+        (['score', 'other'], ['best_other_epoch_3.pth', 'best_score_epoch_2.pth']),
+    ],
+)
+def test_best_checkpoint_is_never_absent(build, tmp_path, scores, toy_data, measures, best):
     watch = Watch()
     runner = build(
         tmp_path, train_cfg=dict(type='ResumableTrainLoop', max_epochs=3),
-        default_hooks=hooks(max_keep_ckpts=1, save_best='score', rule='greater'),
+        default_hooks=hooks(max_keep_ckpts=1, save_best=measures, rule='greater'),
         val_cfg=dict(), val_evaluator=[],
         val_dataloader=dict(
             batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False),
@@ -83,5 +100,7 @@ def test_best_checkpoint_is_never_absent(build, tmp_path, scores, toy_data):
     runner.register_hook(watch)
     runner.train()
     after_first = [seen for seen in watch.seen if 'epoch_2.pth' in seen]
-    assert all(any(name.startswith('best_') for name in seen) for seen in after_first)
-    assert names(tmp_path) == ['best_score_epoch_2.pth', 'epoch_3.pth']
+    for measure in measures:
+        name = f'best_{measure}_'
+        assert all(any(path.startswith(name) for path in seen) for seen in after_first)
+    assert names(tmp_path) == [*best, 'epoch_3.pth']
