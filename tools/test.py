@@ -20,6 +20,7 @@ from torch import distributed  # noqa: E402
 
 from csipreid.apis.ranking_sheets import ranking_sheets  # noqa: E402
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
+from csipreid.engine.failures import fail  # noqa: E402
 from csipreid.engine.test_mode import (  # noqa: E402
     configs_of_type,
     parse_test_mode,
@@ -125,7 +126,12 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.load_from = args.checkpoint
     if args.amp is not None:
-        cfg.test_cfg.update(type='MixedPrecisionTestLoop', precision=args.amp)
+        loop = dict(cfg.get('test_cfg') or {})
+        kind = loop.get('type', 'TestLoop')
+        if kind not in ('TestLoop', 'MixedPrecisionTestLoop'):
+            raise ValueError(f'--amp replaces a TestLoop; the config has a {kind}')
+        loop.pop('fp16', None)  # of TestLoop, in whose place the precision comes
+        cfg.test_cfg = dict(loop, type='MixedPrecisionTestLoop', precision=args.amp)
     choice = parse_test_mode(args.test_mode) if args.test_mode is not None else None
     test_mode = set_test_mode(cfg, choice, flip=args.tta)
 
@@ -190,6 +196,8 @@ def test(runner: Runner, cfg: Config, args: argparse.Namespace, features: Path |
             write_json(args.out, metrics)
         if features is not None:
             show_rankings(runner, cfg, args, features)
+    except (OSError, ValueError) as error:  # of the data or the evaluation
+        fail(f'error: {error}')
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
@@ -206,11 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             features = keep_features(cfg, args, folder)
             runner = RUNNERS.build(cfg)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            sys.exit(f'error: {error}')
-        try:
-            test(runner, cfg, args, features)
-        except (OSError, ValueError) as error:  # of the data or the evaluation
-            sys.exit(f'error: {error}')
+            fail(f'error: {error}')
+        test(runner, cfg, args, features)
 
 
 if __name__ == '__main__':

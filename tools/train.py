@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 import warnings
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from torch import distributed  # noqa: E402
 
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
 from csipreid.engine.compilation import compile_options  # noqa: E402
-from csipreid.engine.failures import report  # noqa: E402
+from csipreid.engine.failures import fail, report  # noqa: E402
 from csipreid.engine.hooks.preemption_hook import Preempted  # noqa: E402
 from csipreid.registry import RUNNERS  # noqa: E402
 
@@ -89,9 +90,9 @@ def main() -> None:
         merge_args(cfg, args)
         runner = RUNNERS.build(cfg)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f'error: {error}')
+        fail(f'error: {error}')
     except distributed.DistError as error:
-        sys.exit(
+        fail(
             f'error: the processes could not meet: {str(error).splitlines()[0]}; '
             'set PORT to one that is free'
         )
@@ -106,9 +107,7 @@ def main() -> None:
         raise
     except Exception as error:
         explanation = report(error, runner.work_dir, runner.log_dir)
-        if explanation is None:
-            raise
-        sys.exit(f'error: {explanation}')
+        fail(traceback.format_exc() if explanation is None else f'error: {explanation}')
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()

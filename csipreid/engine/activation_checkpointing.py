@@ -32,7 +32,7 @@ def checkpoint_activations(model: nn.Module, patterns: str | Sequence[str]) -> l
 
     Raises:
         ValueError: If a pattern matches nothing, or a module has batch norms, which
-            would count each batch twice.
+            would count each batch twice, or is never called.
     """
     chosen: dict[str, nn.Module] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
@@ -47,6 +47,7 @@ def checkpoint_activations(model: nn.Module, patterns: str | Sequence[str]) -> l
     # A module inside another one would be computed three times.
     chosen = {name: module for name, module in chosen.items() if not _inside(name, chosen)}
     for name, module in chosen.items():
+        check_is_called(model, name, 'activation_checkpointing')
         if any(isinstance(part, _BatchNorm) for part in module.modules()):
             raise ValueError(
                 f'activation_checkpointing: {name} has batch norms, whose running statistics '
@@ -54,6 +55,32 @@ def checkpoint_activations(model: nn.Module, patterns: str | Sequence[str]) -> l
             )
         module.forward = _checkpointed(module.forward)  # type: ignore[method-assign]
     return list(chosen)
+
+
+def check_is_called(model: nn.Module, name: str, option: str) -> None:
+    """Refuse a module that no forward pass calls, so that nothing can be done around its call.
+
+    The class of a module names in ``uncalled_children`` those of its children that it
+    never calls, since it computes with their weights itself.
+
+    Args:
+        model: The whole model.
+        name: Name of the module, as in ``model.named_modules()``.
+        option: What asks for it, for the message.
+
+    Raises:
+        ValueError: If the module is such a child or lies in one.
+    """
+    parts = name.split('.')
+    for depth, part in enumerate(parts):
+        above = '.'.join(parts[:depth])
+        parent = model.get_submodule(above)
+        if part in getattr(parent, 'uncalled_children', ()):
+            raise ValueError(
+                f'{option}: {name} is never called, since {above or "the model"} '
+                f'({type(parent).__name__}) computes with its weights itself; name '
+                f'{above or "another module"} instead'
+            )
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -60,8 +60,18 @@ def compile_parts(model: nn.Module, options: dict) -> list[str]:
             f'{type(model).__name__} without'
         )
     for name in parts:
-        part = getattr(model, name)
-        layers = getattr(part, 'layers', None)
-        for module in layers if isinstance(layers, nn.ModuleList) else [part]:
+        for module in _called_modules(getattr(model, name)):
             module.compile(**options)
     return parts
+
+
+def _called_modules(part: nn.Module) -> list[nn.Module]:
+    """List what does the work of a part and is called in every one of its methods.
+
+    A part that is itself compiled runs as it was where another method than its
+    ``forward`` is called, as stage 1 does with image encoders.
+    """
+    layers, backbone = getattr(part, 'layers', None), getattr(part, 'backbone', None)
+    if isinstance(layers, nn.ModuleList):
+        return list(layers)
+    return [backbone if isinstance(backbone, nn.Module) else part]

@@ -1,18 +1,25 @@
 """What ended a run, in one sentence for people."""
 
 import re
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import torch
+from torch import distributed
 
 from csipreid.engine.resuming import checkpoints_of
 
-# How torch says that a data worker or another process is gone.
+# What files, disks and memory do; all else is a mistake in the code.
+_NOT_OUR_MISTAKE = (OSError, ValueError, MemoryError)
+
+# How torch says that a data worker or another process is gone. Errors of NCCL and of the
+# store have types of their own; those of gloo begin with a line of its source.
 _WORKER = re.compile(r'DataLoader worker \(pid\(?s?\)? [\d, ]+\) (?P<how>.*)', re.DOTALL)
 _LOST = re.compile(
-    r'connection (closed|reset|refused)|broken pipe|nccl|socket|gloo|store', re.IGNORECASE
+    r'gloo/\S+\.(cc|h):\d+|connection (closed|reset|refused)|broken pipe', re.IGNORECASE
 )
 _FROM_WORKER = re.compile(r'Caught \w+ in DataLoader worker process \d+\.')
 
@@ -29,6 +36,8 @@ def explain(error: BaseException) -> str | None:
     """
     text = str(error)
     if _FROM_WORKER.match(text):  # torch puts the worker's whole traceback in the message
+        if not isinstance(error, _NOT_OUR_MISTAKE):
+            return None
         last = text.rstrip().splitlines()[-1]
         return last.partition(': ')[2] or last
     # Torch says so wherever the process happens to be, perhaps where errors are caught.
@@ -42,17 +51,34 @@ def explain(error: BaseException) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return (
             'the memory of the device is full; lower the batch size, or see the README for '
-            f'activation_checkpointing and accumulative_counts ({text.splitlines()[0]})'
+            f'activation_checkpointing and accumulative_counts ({_first_line(error)})'
         )
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if distributed and isinstance(error, RuntimeError) and _LOST.search(text):
+    if _rank() is not None and _is_loss(error):
         return (
-            f'process {torch.distributed.get_rank()} lost the others; what ended the first of '
-            f'them stands in its own output ({text.splitlines()[0]})'
+            f'process {_rank()} lost the others; what ended the first of them stands in its own '
+            f'output ({_first_line(error)})'
         )
-    if isinstance(error, OSError | ValueError | MemoryError):
+    if isinstance(error, _NOT_OUR_MISTAKE):
         return ' '.join(text.split()) or type(error).__name__
     return None
+
+
+def _rank() -> int | None:
+    """Return the number of this process; None if it is alone."""
+    there = distributed.is_available() and distributed.is_initialized()
+    return distributed.get_rank() if there else None
+
+
+def _is_loss(error: BaseException) -> bool:
+    """Tell whether an error says that another process is gone."""
+    if isinstance(error, distributed.DistError):
+        return True
+    return isinstance(error, RuntimeError) and _LOST.search(str(error)) is not None
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the first line of a message, or the kind of error if it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -68,7 +94,8 @@ def report(error: BaseException, work_dir: str, log_dir: str) -> str | None:
     Args:
         error: What ended the training.
         work_dir: Folder of the run, with its checkpoints.
-        log_dir: Folder of the logs, into which ``traceback.txt`` is written.
+        log_dir: Folder of the logs, into which ``traceback.txt`` is written; with
+            several processes ``traceback_rankN.txt``, as each has its own.
 
     Returns:
         The explanation; None for what must be a mistake in the code.
@@ -76,7 +103,8 @@ def report(error: BaseException, work_dir: str, log_dir: str) -> str | None:
     sentence = explain(error)
     if sentence is None:
         return None
-    path = Path(log_dir, 'traceback.txt')
+    rank = _rank()
+    path = Path(log_dir, 'traceback.txt' if rank is None else f'traceback_rank{rank}.txt')
     try:
         path.write_text(''.join(traceback.format_exception(error)), encoding='utf-8')
         sentence += f' (traceback in {path})'
@@ -85,3 +113,14 @@ def report(error: BaseException, work_dir: str, log_dir: str) -> str | None:
     if checkpoints_of(work_dir):
         sentence += f'; --resume goes on from the checkpoints in {work_dir}'
     return sentence
+
+
+def fail(text: str) -> NoReturn:
+    """Say why a command fails, and end it with exit status 1.
+
+    The text is written at once: a process that leaves the others may be held up
+    before its interpreter ends, which is when ``sys.exit`` would write it.
+    """
+    sys.stderr.write(f'{text.rstrip()}\n')
+    sys.stderr.flush()
+    sys.exit(1)

@@ -1,10 +1,9 @@
 """Checkpoints that a run left behind, and how far each of them is."""
 
 import json
+import os
 import re
 from pathlib import Path
-
-from csipreid.evaluation.json_file import write_json
 
 _EARLIER = 'earlier_checkpoints.json'
 _NAME = re.compile(r'(?P<unit>epoch|iter|preempted_iter)_(?P<count>\d+)\.pth')
@@ -55,7 +54,9 @@ def begin_run(work_dir: str | Path, resumed: str | Path | None = None) -> list[s
     found = [path for path in checkpoints_of(folder) if path.resolve() != own]
     if found:
         earlier = _read_earlier(folder) | {path.name: _stamp(path) for path in found}
-        write_json(folder / _EARLIER, earlier)
+        partial = folder / f'{_EARLIER}.partial'
+        partial.write_text(json.dumps(earlier, indent=2) + '\n', encoding='utf-8')
+        os.replace(partial, folder / _EARLIER)
     return [path.name for path in found]
 
 

@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from csipreid.engine.activation_checkpointing import check_is_called
 from csipreid.registry import MODEL_WRAPPERS
 
 
@@ -204,6 +205,8 @@ def _layers(module: nn.Module, group: str) -> list[nn.Module]:
         raise ValueError(f'groups: the model has no part {group!r}') from error
     if not isinstance(layers, nn.ModuleList | nn.Sequential):
         raise ValueError(f'groups: {group!r} must be a list of layers, got {type(layers).__name__}')
+    for name, _ in layers.named_children():
+        check_is_called(module, f'{group}.{name}', 'groups')
     return list(layers)
 
 

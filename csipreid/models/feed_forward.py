@@ -68,11 +68,18 @@ class FeedForward(nn.Sequential):
         hidden_dim: Width between the linear layers.
         activation: 'quick_gelu', 'gelu' or 'relu'.
         dropout: Probability of a zero between the linear layers.
+
+    Raises:
+        ValueError: If the probability is not in [0, 1).
     """
+
+    uncalled_children = ('0', '1', '2', '3')
 
     def __init__(
         self, embed_dim: int, hidden_dim: int, activation: str, dropout: float = 0.0
     ) -> None:
+        if not 0 <= dropout < 1:
+            raise ValueError(f'dropout must be in [0, 1), got {dropout}')
         super().__init__(
             nn.Linear(embed_dim, hidden_dim),
             _MODULES[activation](),
@@ -85,7 +92,7 @@ class FeedForward(nn.Sequential):
         """Transform (..., C) to (..., C)."""
         parts: Any = self
         widen, _, dropout, narrow = parts
-        prob = dropout.p if self.training else 0.0
+        prob = dropout.p if dropout.training else 0.0
         return feed_forward(x, widen, narrow, self.activation, prob)
 
 
@@ -101,8 +108,8 @@ def feed_forward(
 
     Written with modules, three or four tensors of the hidden width are kept: what goes
     into the activation, parts of it, and what goes into the second linear layer. Here it
-    is the first alone; the others follow from it at little cost. Factors are left to the
-    matrix products.
+    is the first alone, and with dropout its mask; the others follow from them at little
+    cost. Factors are left to the matrix products.
 
     Args:
         x: Float, (..., C).

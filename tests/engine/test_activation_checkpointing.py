@@ -1,17 +1,21 @@
 import itertools
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
+from mmengine.registry import DefaultScope
 from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from csipreid.engine.activation_checkpointing import checkpoint_activations
-from csipreid.registry import RUNNERS
+from csipreid.registry import MODELS, RUNNERS
 
+ROOT = Path(__file__).parents[2]
 _runs = itertools.count()
 
 
@@ -137,6 +141,24 @@ def test_a_pattern_without_a_module_is_named():
 def test_batch_norms_are_refused():
     with pytest.raises(ValueError, match='neck has batch norms'):
         checkpoint_activations(Model(), 'neck')
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'parent'),
+    [
+        ('image_encoder.layers.*.ffn', 'image_encoder.layers.0'),
+        ('image_encoder.layers.*.ffn.layers', 'image_encoder.layers.0'),
+        ('image_encoder.layers.*.attn', 'image_encoder.layers.0'),
+        ('temporal.ffn.*', 'temporal.ffn'),
+    ],
+)
+def test_a_module_that_is_never_called_is_refused(pattern, parent):
+    cfg = Config.fromfile(ROOT / 'configs' / 'csip' / 'stage2_walkers.py').model
+    with DefaultScope.overwrite_default_scope('csipreid'):
+        model = MODELS.build(cfg, default_args=dict(num_ids=2, num_cams=2))
+    with pytest.raises(ValueError, match=rf'is never called, .*; name {re.escape(parent)} instead'):
+        checkpoint_activations(model, pattern)
+    assert checkpoint_activations(model, parent) == [parent]
 
 
 def rank(index, folder):

@@ -90,6 +90,28 @@ def test_stage_2_trains_the_same_and_keeps_its_keys():
     assert all(module._compiled_call_impl is not None for module in layers)
 
 
+def test_an_encoder_on_a_backbone_runs_compiled_in_all_its_methods():
+    model = nn.Module()
+    model.image_encoder = MODELS.build(
+        dict(
+            type='MMPretrainImageEncoder',
+            backbone=dict(type='ResNet', depth=18, base_channels=8, stem_channels=8),
+            image_size=(64, 32),
+            embed_dim=6,
+        )
+    ).eval()
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph
+
+    assert compile_parts(model, dict(backend=backend)) == ['image_encoder']
+    with torch.no_grad():
+        model.image_encoder.global_embedding(torch.randn(2, 3, 64, 32))
+    assert graphs
+
+
 @pytest.mark.slow
 def test_dropout_compiles():
     model = stage2(dropout=0.5)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from csipreid.engine.failures import explain, report
+from csipreid.engine.failures import explain, fail, report
 
 
 class Broken(Dataset):
@@ -20,6 +20,8 @@ class Broken(Dataset):
     def __getitem__(self, index):
         if self.how == 'gone':
             np.load('/nowhere/0001C1T0001F001.jpg')
+        if self.how == 'mistake':
+            dict()['frames']
         if self.how == 'killed':
             os.kill(os.getpid(), signal.SIGKILL)
         raise ValueError('frame.jpg is not an image')
@@ -41,6 +43,10 @@ def test_vanished_file_is_named_without_the_traceback_of_the_worker():
 
 def test_what_the_data_says_is_kept():
     assert explain(failure('broken')) == 'frame.jpg is not an image'
+
+
+def test_mistake_in_a_worker_keeps_its_traceback():
+    assert explain(failure('mistake')) is None
 
 
 def test_dying_worker_is_explained():
@@ -83,3 +89,40 @@ def test_report_keeps_the_traceback_and_names_the_way_on(tmp_path):
 
 def test_report_of_a_run_without_checkpoints_promises_none(tmp_path):
     assert '--resume' not in report(ValueError('bad'), str(tmp_path), str(tmp_path))
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    """Make this process the second of two."""
+    monkeypatch.setattr(torch.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(torch.distributed, 'get_rank', lambda: 1)
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        RuntimeError('[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error'),
+        RuntimeError('[unbound_buffer.cc:78] Connection closed by peer'),
+        torch.distributed.DistBackendError('NCCL error: remote process exited'),
+        torch.distributed.DistStoreError(''),
+    ],
+)
+def test_lost_process_points_to_the_others(second_of_two, error):
+    assert explain(error).startswith('process 1 lost the others')
+
+
+@pytest.mark.parametrize('text', ['cannot restore the state', 'no websocket', 'for gloo: shapes'])
+def test_mistakes_of_one_of_several_keep_their_traceback(second_of_two, text):
+    assert explain(RuntimeError(text)) is None
+
+
+def test_each_process_has_a_traceback_of_its_own(second_of_two, tmp_path):
+    assert 'traceback_rank1.txt' in report(ValueError('bad'), str(tmp_path), str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ['traceback_rank1.txt']
+
+
+def test_failing_command_says_so_and_ends_with_1(capsys):
+    with pytest.raises(SystemExit) as end:
+        fail('error: bad')
+    assert end.value.code == 1
+    assert capsys.readouterr().err == 'error: bad\n'

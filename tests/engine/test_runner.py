@@ -232,7 +232,9 @@ def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted,
 
     monkeypatch.setattr(runner_module, 'put_in_place', fail)
     shutil.copytree(interrupted, before := interrupted.with_name('before'))
-    with pytest.raises(OSError, match=r'epoch_4.pth could not be written: No space left.*epoch_3.pth'):
+    with pytest.raises(
+        OSError, match=r'epoch_4.pth could not be written: No space left.*epoch_3.pth'
+    ):
         resume(build, interrupted)
     assert list(interrupted.glob('*.partial')) == []
     for path in before.glob('*.pth'):

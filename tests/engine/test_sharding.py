@@ -12,6 +12,7 @@ from torch import nn
 
 from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.sharding import FullyShardedModel, whole_parameters, whole_state
+from csipreid.models.feed_forward import FeedForward
 from csipreid.registry import MODEL_WRAPPERS
 
 # Forks two ranks that train the same model with DDP and sharded, on different batches.
@@ -182,6 +183,13 @@ class Layers(BaseModel):
 def test_group_that_is_no_list_of_layers_is_named(group, message):
     with pytest.raises(ValueError, match=message):
         MODEL_WRAPPERS.build(dict(type='FullyShardedModel', module=Layers(), groups=[group]))
+
+
+def test_layers_that_are_never_called_are_refused():
+    model = Layers()
+    model.ffn = FeedForward(2, 4, 'gelu')
+    with pytest.raises(ValueError, match=r'groups: ffn\.0 is never called.*name ffn instead'):
+        FullyShardedModel(model, ['ffn'])
 
 
 def test_old_torch_is_named(monkeypatch):

@@ -24,6 +24,17 @@ def test_normalizes_each_channel_by_its_own_numbers():
     torch.testing.assert_close(frames[1, 1, :, 3, 4], torch.tensor([2.0, 3.0, 2.0]))
 
 
+def test_frames_may_lie_in_memory_as_they_like():
+    clips = [torch.randint(256, (2, 4, 5, 3), dtype=torch.uint8).movedim(-1, -3) for _ in range(2)]
+    before = [clip.clone() for clip in clips]
+    frames = build()(collated(clips))['inputs']['frames']
+    mean, std = torch.tensor([10.0, 20, 30]), torch.tensor([1.0, 2, 4])
+    expected = (torch.stack(clips).float() - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+    assert torch.equal(frames, expected)
+    assert frames.is_contiguous()
+    assert all(map(torch.equal, clips, before))
+
+
 def test_all_clips_of_a_tracklet_are_laid_behind_one_another():
     clips = [torch.full((count, 2, 3, 4, 5), 10 * count, dtype=torch.uint8) for count in (2, 1, 3)]
     frames = build((0, 0, 0), (1, 1, 1))(collated(clips))['inputs']['frames']

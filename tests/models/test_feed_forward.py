@@ -27,8 +27,10 @@ def test_values_and_gradients_are_those_of_modules(activation):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize('bits', [True, False])  # the CPU's way and that of other devices
 @pytest.mark.parametrize('activation', PLAIN)
-def test_gradient_is_that_of_finite_differences_with_dropout(activation):
+def test_gradient_is_that_of_finite_differences_with_dropout(activation, bits, monkeypatch):
+    monkeypatch.setattr('csipreid.models.feed_forward.draws_bits', lambda x: bits)
     widen, narrow = nn.Linear(5, 6).double(), nn.Linear(6, 3).double()
     x = torch.randn(4, 5, dtype=torch.double, requires_grad=True)
 
@@ -39,7 +41,9 @@ def test_gradient_is_that_of_finite_differences_with_dropout(activation):
     assert torch.autograd.gradcheck(run, (x, *widen.parameters(), *narrow.parameters()))
 
 
-def test_dropout_is_between_activation_and_second_layer():
+@pytest.mark.parametrize('bits', [True, False])
+def test_dropout_is_between_activation_and_second_layer(bits, monkeypatch):
+    monkeypatch.setattr('csipreid.models.feed_forward.draws_bits', lambda x: bits)
     narrow = nn.Linear(1000, 1000)
     nn.init.eye_(narrow.weight)
     nn.init.zeros_(narrow.bias)
@@ -125,6 +129,19 @@ def test_evaluation_does_not_drop():
     feed_forward = FeedForward(4, 8, 'gelu', 0.5).eval()
     x = torch.randn(3, 4)
     torch.testing.assert_close(feed_forward(x), nn.Sequential(*feed_forward)(x))
+
+
+def test_the_dropout_layer_decides_whether_it_drops():
+    layer = FeedForward(4, 8, 'gelu', 0.5)
+    layer[2].eval()
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(layer(x), nn.Sequential(*layer)(x))
+
+
+@pytest.mark.parametrize('dropout', [-0.1, 1.0])
+def test_a_probability_that_leaves_nothing_is_refused(dropout):
+    with pytest.raises(ValueError, match=rf'dropout must be in \[0, 1\), got {dropout}'):
+        FeedForward(4, 8, 'gelu', dropout)
 
 
 def test_quick_gelu_is_what_clip_says():

@@ -1,21 +1,25 @@
 """The launch scripts, on stand-ins for slurm and for Python."""
 
 import os
+import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
-# Each stand-in notes how it was called; srun runs one task, sbatch the job at once.
+# Each stand-in notes how it was called; srun runs one task of four, sbatch the job at once.
 STAND_INS = dict(
     scontrol='if [ "$1" = show ]; then echo node1; echo node2; fi',
     srun='while [ "${1#-}" != "$1" ]; do shift; done\n'
-    'SLURM_PROCID=3 SLURM_NTASKS=4 SLURM_LOCALID=1 "$@"',
+    'SLURM_PROCID=${TASK:-3} SLURM_NTASKS=4 SLURM_LOCALID=1 "$@"\nexit "${SRUN_STATUS:-$?}"',
     sbatch='while [ "${1#-}" != "$1" ]; do shift; done\n'
     'SLURM_JOB_ID=7 SLURM_JOB_NODELIST=node[1-2] bash "$@"',
     python='echo "rank $RANK of $WORLD_SIZE, local $LOCAL_RANK, at $MASTER_ADDR:$MASTER_PORT"\n'
+    'echo "${SRUN_CPUS_PER_TASK:-unset} ${CSIPREID_STATUS_FILE:-unset}" > "$NOTES"\n'
+    'if [ "${STATUS:-0}" = 75 ]; then echo 75 > "${CSIPREID_STATUS_FILE:-/dev/null}"; fi\n'
     'exit "${STATUS:-0}"',
 )
 
@@ -32,7 +36,8 @@ def submit(tmp_path):
     def run(*arguments, **environment):
         result = subprocess.run(
             ['bash', TOOLS / 'slurm_train.sh', *arguments],
-            env=dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', PYTHON='python')
+            env=dict(os.environ, PATH=f'{tmp_path}:{os.environ["PATH"]}', PYTHON='python',
+                     NOTES=str(tmp_path / 'notes'))
             | environment,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -62,6 +67,34 @@ def test_preempted_job_is_queued_again(submit):
     status, _, calls = submit('gpu', 'name', 'config.py', STATUS='75')
     assert status == 75
     assert 'requeue 7' in calls['scontrol']
+
+
+def test_preempted_job_is_queued_again_though_srun_had_to_kill_a_task(submit):
+    status, _, calls = submit('gpu', 'name', 'config.py', STATUS='75', TASK='0', SRUN_STATUS='137')
+    assert status == 75
+    assert 'requeue 7' in calls['scontrol']
+
+
+def test_only_the_first_task_writes_its_status_where_the_job_reads_it(submit, tmp_path):
+    submit('gpu', 'name', 'config.py', TASK='0')
+    path = (tmp_path / 'notes').read_text().split()[1]
+    assert path != 'unset'
+    assert not Path(path).exists()  # any more
+    submit('gpu', 'name', 'config.py', TASK='1')
+    assert (tmp_path / 'notes').read_text().split()[1] == 'unset'
+
+
+@pytest.mark.parametrize(
+    ('given', 'cpus'),
+    [
+        (dict(SLURM_CPUS_PER_TASK='5'), '5'),
+        (dict(SLURM_CPUS_PER_TASK='5', SRUN_CPUS_PER_TASK='3'), '3'),
+        (dict(), 'unset'),
+    ],
+)
+def test_tasks_get_the_processors_that_the_job_asked_for(submit, tmp_path, given, cpus):
+    submit('gpu', 'name', 'config.py', **given)
+    assert (tmp_path / 'notes').read_text().split()[0] == cpus
 
 
 @pytest.mark.parametrize('status', ['0', '1'])
@@ -112,3 +145,54 @@ def test_signal_reaches_the_processes_and_is_waited_for(launch):
     script.terminate()
     assert script.stdout.read() == 'saved\n'
     assert script.wait() == 75
+
+
+# Saves when told to by SIGTERM, and is lost at Ctrl-C, as the processes of torchrun are.
+# In Python: a shell does not catch what was ignored when it began, and torchrun does.
+SAVES = f"""exec {sys.executable} -u - << 'END'
+import os, signal, time
+
+def save(number, frame):
+    print('told')
+    time.sleep(0.5)
+    with open(os.environ['CSIPREID_STATUS_FILE'], 'w') as file:
+        file.write('75')
+    os._exit(1)
+
+def lose(number, frame):
+    print('lost')
+    os._exit(1)
+
+signal.signal(signal.SIGTERM, save)
+signal.signal(signal.SIGINT, lose)
+signal.signal(signal.SIGHUP, lose)
+print('ready')
+while True:
+    time.sleep(0.1)
+END"""
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGHUP])
+def test_a_terminal_speaks_to_the_script_alone(launch, number):
+    script = launch(SAVES, start_new_session=True)
+    assert script.stdout.readline() == 'ready\n'
+    os.killpg(script.pid, number)  # as a terminal does
+    assert script.stdout.read() == 'told\n'
+    assert script.wait() == 75
+
+
+def test_launcher_is_told_once(launch):
+    script = launch(SAVES)
+    assert script.stdout.readline() == 'ready\n'
+    script.terminate()
+    assert script.stdout.readline() == 'told\n'
+    script.terminate()
+    script.send_signal(signal.SIGINT)
+    assert script.stdout.read() == ''
+    assert script.wait() == 75
+
+
+@pytest.mark.parametrize(('given', 'seconds'), [('', '300'), ('7', '7')])
+def test_processes_have_time_to_save(launch, monkeypatch, given, seconds):
+    monkeypatch.setenv('TORCH_ELASTIC_SHUTDOWN_TIMEOUT', given)
+    assert launch('echo "$TORCH_ELASTIC_SHUTDOWN_TIMEOUT"').communicate()[0] == f'{seconds}\n'

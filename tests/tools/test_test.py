@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -84,6 +85,33 @@ def test_testing_needs_no_training_data():
 
 def test_memory_of_batches_is_not_pinned_on_request():
     assert merged('--no-pin-memory').test_dataloader.pin_memory is False
+
+
+def test_mixed_precision_takes_the_place_of_the_loop():
+    old = ['--cfg-options', 'test_cfg.type=TestLoop', 'test_cfg.fp16=True']
+    loop = merged('--amp', 'bfloat16', *old).test_cfg
+    assert loop == dict(type='MixedPrecisionTestLoop', precision='bfloat16')
+
+
+def test_mixed_precision_replaces_no_other_loop():
+    with pytest.raises(ValueError, match='--amp replaces a TestLoop; the config has a MyLoop'):
+        merged('--amp', 'bfloat16', '--cfg-options', 'test_cfg.type=MyLoop')
+
+
+@pytest.mark.parametrize('error', [OSError('gone'), ValueError('gone')])
+def test_failure_is_told_before_the_other_processes_are_left(error, monkeypatch, capsys):
+    def test():
+        raise error
+
+    told = []
+    monkeypatch.setattr(tool.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(
+        tool.distributed, 'destroy_process_group', lambda: told.append(capsys.readouterr().err)
+    )
+    with pytest.raises(SystemExit) as end:
+        tool.test(SimpleNamespace(test=test), None, None, None)
+    assert end.value.code == 1
+    assert told == ['error: gone\n']
 
 
 @pytest.mark.parametrize(

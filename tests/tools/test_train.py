@@ -1,11 +1,13 @@
 """The training commands on a few walkers: both stages, resume and two processes."""
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -176,6 +178,35 @@ def test_mistakes_are_one_clear_sentence(arguments, message, tmp_path):
     assert last.startswith('error: ')
     assert message in last
     assert 'Traceback' not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ('error', 'message'),
+    [(OSError('the disk is full'), 'error: the disk is full'), (KeyError('a'), "KeyError: 'a'\n")],
+)
+def test_failure_is_told_before_the_other_processes_are_left(
+    error, message, tmp_path, monkeypatch, capsys
+):
+    spec = importlib.util.spec_from_file_location('tools_train', ROOT / 'tools' / 'train.py')
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+
+    def train():
+        raise error
+
+    runner = SimpleNamespace(train=train, work_dir=str(tmp_path), log_dir=str(tmp_path))
+    told = []
+    monkeypatch.setattr(sys, 'argv', ['train.py', str(ROOT / BASELINE)])
+    monkeypatch.setattr(tool.RUNNERS, 'build', lambda cfg: runner)
+    monkeypatch.setattr(tool.distributed, 'is_initialized', lambda: True)
+    monkeypatch.setattr(tool.distributed, 'get_rank', lambda: 0)
+    monkeypatch.setattr(
+        tool.distributed, 'destroy_process_group', lambda: told.append(capsys.readouterr().err)
+    )
+    with pytest.raises(SystemExit) as end:
+        tool.main()
+    assert end.value.code == 1
+    assert message in told[0]
 
 
 def test_stage_2_refuses_to_start_without_a_filled_skeleton_encoder(data, tmp_path):

@@ -4,6 +4,30 @@ Everything is measured twice in the same run, with our measures and without, in 
 gain is a ratio that does not depend on the machine. --size paper takes ViT-B/16 on frames of
 256 x 128 pixels, eight a clip, and 625 identities, with batches cut to what two cores do in
 minutes; --size tiny the models of the walkers, in a minute or two.
+
+"Ours" is what the configs ask for, in float32. "Without" is, by item:
+
+  stage1.epoch                features computed, not stored
+  stage1.epoch_published      the same, with the published image tower
+  stage1.cache_build          one pass over the same frames, nothing stored
+  stage1.120_epochs           120 epochs without stored features; calculated from parts
+  stage2.step                 the published way
+  stage2.named_measures       without fused attention, the shared self-attention of the prototype
+                              updater and label smoothing on the device
+  stage2.<measure>            without this measure alone
+  stage2.fused_optimiser      the kernel that torch takes by itself, on a CPU a plain loop
+  stage2.activation_checkpointing   our step; here "ours" computes activations twice
+  stage2.amp                  the published way; both under --amp (on a GPU)
+  stage2.amp_float32          our step in float32; "ours" is under --amp (on a GPU)
+  test.forward                the published way
+  data.loading                PIL and JSON files, frame by frame; both end with normalised batches
+  eval.<part>                 plain NumPy
+
+A peak (peak_mb) is what a step needs beyond what is held before it, and so grows with the batch:
+weights and optimiser state are not in it. peak_total_mb is all that is held, the whole resident
+size of the process on a CPU and all that torch has allocated on a GPU. In eval.<part> features and
+libraries are what is held before. A peak that was not measured, or that the system does not tell,
+is shown as - and is null in the JSON file.
 """
 
 import argparse
@@ -17,7 +41,8 @@ import benchmark_evaluation
 import torch
 from benchmark_data import make_data_set, measure_loading, measure_waiting
 from benchmark_models import SIZES
-from benchmark_stages import measure_stage1, measure_stage2, measure_test
+from benchmark_stage1 import measure_stage1
+from benchmark_stages import measure_stage2, measure_test
 from mmengine.device import get_device
 
 from csipreid.evaluation.json_file import write_json
@@ -61,6 +86,8 @@ def measure_evaluation(size: str) -> dict[str, dict]:
             ratio=ours['seconds'] / plain['seconds'],
             peak_mb=ours['extra_mib'] * 1.048576,
             peak_mb_without=plain['extra_mib'] * 1.048576,
+            peak_total_mb=ours['peak_mib'] * 1.048576,
+            peak_total_mb_without=plain['peak_mib'] * 1.048576,
         )
     return items
 
@@ -78,17 +105,21 @@ def measure(stage: str, size: str, device: str) -> dict[str, dict]:
 
 def show(name: str, item: dict[str, Any]) -> None:
     """Print one line of the table."""
-    peak = '-' if item['peak_mb'] is None else f'{item["peak_mb"]:.0f}'
-    more = ', '.join(
-        f'{key} {value:.3g}' if isinstance(value, float) else f'{key} {value}'
-        for key, value in item.items()
-        if key not in _SHOWN
-    )
+    more = ', '.join(f'{key} {_text(item[key])}' for key in item if key not in _SHOWN)
     print(
-        f'{name:34s}{item["ours"]:10.4f}{item["without"]:10.4f}{item["ratio"]:8.3f}{peak:>9s}  '
-        f'{more}',
+        f'{name:34s}{item["ours"]:10.4f}{item["without"]:10.4f}{item["ratio"]:8.3f}'
+        f'{_text(item["peak_mb"]):>9s}  {more}',
         flush=True,
     )
+
+
+def _text(value: Any) -> str:
+    """Write a value of the table, a number with at least three digits."""
+    if value is None:
+        return '-'
+    if not isinstance(value, float):
+        return str(value)
+    return f'{value:.0f}' if abs(value) >= 100 else f'{value:.3g}'
 
 
 def main() -> None:
@@ -100,7 +131,9 @@ def main() -> None:
     print(
         f'device {device}, {torch.get_num_threads()} threads, torch {torch.__version__}, size '
         f'{args.size}; clips a batch: stage 1 {chosen.stage1_clips}, stage 2 '
-        f'{chosen.stage2_clips}, test {chosen.test_clips}'
+        f'{chosen.stage2_clips}, test {chosen.test_clips}\n'
+        'peak MB: beyond what is held before the step (weights, optimiser state, libraries); '
+        'peak_total_mb: all that is held'
     )
     print(f'{"item":34s}{"ours s":>10s}{"without":>10s}{"ratio":>8s}{"peak MB":>9s}', flush=True)
     results: dict[str, dict] = {}

@@ -8,14 +8,13 @@ how time and memory grow.
 """
 
 import argparse
-import multiprocessing
-import multiprocessing.connection
 import resource
 import tempfile
 import time
 from collections.abc import Callable
 
 import numpy as np
+from benchmark_measure import in_fresh_process
 
 from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol
@@ -158,10 +157,8 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _work(
-    job: Callable, sizes: tuple[int, int, int], pipe: multiprocessing.connection.Connection
-) -> None:
-    """Run one measurement and send its result."""
+def _work(job: Callable, sizes: tuple[int, int, int]) -> dict[str, float]:
+    """Run one measurement."""
     tracklets = make_tracklets(*sizes)
     warm = np.ones((64, 64), np.float32)
     warm @ warm  # starts the threads of the matrix product
@@ -169,23 +166,12 @@ def _work(
     scores = job(tracklets)
     seconds, peak = time.perf_counter() - start, _peak_bytes()
     extra, total = (peak - before) / 2**20, peak / 2**20
-    pipe.send(dict(seconds=seconds, extra_mib=extra, peak_mib=total, **scores))
+    return dict(seconds=seconds, extra_mib=extra, peak_mib=total, **scores)
 
 
 def measure(job: Callable, sizes: tuple[int, int, int]) -> dict[str, float]:
     """Run a job in a fresh process; ``extra_mib`` is its peak above the features."""
-    context = multiprocessing.get_context('spawn')
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, sizes, sender))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError:
-        process.join()
-        raise RuntimeError(f'{job.__name__} ended with exit status {process.exitcode}') from None
-    finally:
-        process.join()
+    return in_fresh_process(_work, job, sizes)
 
 
 def parse_args() -> argparse.Namespace:

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.flop_counter import (
@@ -53,8 +53,10 @@ def in_turn(
 def wait_for(device: str) -> None:
     """Wait until a device has done what it was given."""
     kind = torch.device(device).type
-    if kind != 'cpu':
-        torch.get_device_module(kind).synchronize()
+    if kind == 'mps':  # there is one of them, so that its function takes no device
+        torch.mps.synchronize()
+    elif kind != 'cpu':
+        torch.get_device_module(kind).synchronize(device)
 
 
 def compare(
@@ -65,7 +67,7 @@ def compare(
     Args:
         ours: Seconds of our default, round by round.
         without: Seconds in the same rounds with the measure switched off.
-        peak_mb: Peak memory of our default, MB, if it was measured.
+        peak_mb: Peak memory of our default, MB, if it was measured; see :class:`Peak`.
         **more: Further numbers.
 
     Returns:
@@ -79,6 +81,31 @@ def compare(
         ratio=statistics.median(ratios),
         peak_mb=peak_mb,
         **more,
+    )
+
+
+def speed(
+    ours: list[float], machine: list[float], flops: int, machine_flops: int
+) -> dict[str, float]:
+    """Compare the operations of a second with those of plain matrix products.
+
+    Args:
+        ours: Seconds of the job, round by round.
+        machine: Seconds of the products in the same rounds.
+        flops: Operations of the job.
+        machine_flops: Operations of the products.
+
+    Returns:
+        ``gflops`` and ``machine_gflops``, 10^9 operations a second, and the median of the
+        rounds' ratios, ``share_of_machine``.
+    """
+    shares = [
+        (flops / own) / (machine_flops / plain) for own, plain in zip(ours, machine, strict=True)
+    ]
+    return dict(
+        gflops=flops / statistics.median(ours) / 1e9,
+        machine_gflops=machine_flops / statistics.median(machine) / 1e9,
+        share_of_machine=statistics.median(shares),
     )
 
 
@@ -110,12 +137,39 @@ def _attention_backward_flops(*shapes: Sequence[int], **kwargs: Any) -> int:
     return sdpa_backward_flop_count(*shapes[:4])
 
 
-def peak_memory(prepare: Callable[..., Callable[[], object]], *args: Any, device: str) -> float:
-    """Return the memory that a job needs beyond what it keeps, MB.
+class Peak(NamedTuple):
+    """Largest memory during a job, MB; None where the system does not tell.
 
-    On the CPU a fresh process prepares the job, runs it once to warm up, and then compares the
-    largest resident size during a second run with the size before it. On another device it is
-    the largest amount that torch had allocated, less what was allocated before.
+    Attributes:
+        extra: What the job needs beyond what was held before it. Of a training step that
+            is all that grows with the batch; weights, the optimiser's state and the
+            gradients of the step before, if they are still there, are left out.
+        total: All that is held: by the process, or by torch on another device than the CPU.
+    """
+
+    extra: float | None
+    total: float | None
+
+
+def compare_peaks(ours: Peak, without: Peak) -> dict[str, float | None]:
+    """Make the part of an item that is about memory; the ratio is that of ``extra``."""
+    ratio = None
+    if ours.extra is not None and without.extra:
+        ratio = ours.extra / without.extra
+    return dict(
+        peak_mb=ours.extra,
+        peak_mb_without=without.extra,
+        memory_ratio=ratio,
+        peak_total_mb=ours.total,
+        peak_total_mb_without=without.total,
+    )
+
+
+def peak_memory(prepare: Callable[..., Callable[[], object]], *args: Any, device: str) -> Peak:
+    """Return the memory that a job needs.
+
+    A fresh process prepares the job and runs it once to warm up; the second run is measured:
+    on the CPU the resident size of the process, on another device what torch has allocated.
 
     Args:
         prepare: Module-level function that makes the job from ``args``.
@@ -125,68 +179,86 @@ def peak_memory(prepare: Callable[..., Callable[[], object]], *args: Any, device
     Raises:
         RuntimeError: If the process ends without a result.
     """
-    context = multiprocessing.get_context('spawn')
-    receiver, sender = context.Pipe(duplex=False)
     before = {name: os.environ.get(name) for name in _MALLOC}
     os.environ.update(_MALLOC)
     try:
-        process = context.Process(target=_measure_peak, args=(sender, device, prepare, args))
-        process.start()
+        return in_fresh_process(_measure_peak, device, prepare, args)
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def in_fresh_process(function: Callable[..., Any], *args: Any) -> Any:
+    """Return what a module-level function gives in a process of its own.
+
+    Raises:
+        RuntimeError: If the process ends without a result.
+    """
+    context = multiprocessing.get_context('spawn')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, function, args))
+    process.start()
     sender.close()
     try:
         return receiver.recv()
     except EOFError:
         process.join()
+        called = ', '.join(getattr(arg, '__name__', repr(arg)) for arg in args)
         raise RuntimeError(
-            f'measuring the memory of {prepare.__name__} ended with exit status '
-            f'{process.exitcode}; is the memory of the machine enough?'
+            f'{function.__name__}({called}) ended with exit status {process.exitcode}; is the '
+            'memory of the machine enough?'
         ) from None
     finally:
         process.join()
 
 
-def _measure_peak(
-    pipe: multiprocessing.connection.Connection,
-    device: str,
-    prepare: Callable[..., Callable[[], object]],
-    args: tuple,
+def _send(
+    pipe: multiprocessing.connection.Connection, function: Callable[..., Any], args: tuple
 ) -> None:
-    """Run a job twice and send the peak of the second run."""
+    """Send a result to the process that started this one."""
+    pipe.send(function(*args))
+
+
+def _measure_peak(device: str, prepare: Callable[..., Callable[[], object]], args: tuple) -> Peak:
+    """Run a job twice and return the peak of the second run."""
     job = prepare(*args)
     job()
     gc.collect()
     kind = torch.device(device).type
     if kind == 'cpu':
-        pipe.send(_resident_peak(job))
-        return
+        return _resident_peak(job)
     memory = torch.get_device_module(kind)
-    memory.synchronize()
-    memory.reset_peak_memory_stats()
-    before = memory.memory_allocated()
+    if not hasattr(memory, 'reset_peak_memory_stats'):
+        return Peak(None, None)
+    wait_for(device)
+    memory.reset_peak_memory_stats(device)
+    before = memory.memory_allocated(device)
     job()
-    memory.synchronize()
-    pipe.send((memory.max_memory_allocated() - before) / 1e6)
+    wait_for(device)
+    most = memory.max_memory_allocated(device)
+    return Peak((most - before) / 1e6, most / 1e6)
 
 
-def _resident_peak(job: Callable[[], object]) -> float:
-    """Return by how much the resident size of this process grows at most, MB; NaN if unknown."""
-    if not _CLEAR.exists():  # only Linux can forget the peak of the warm-up
-        return float('nan')
-    _CLEAR.write_text('5', encoding='ascii')  # sets the peak to the present size
+def _resident_peak(job: Callable[[], object]) -> Peak:
+    """Run a job and return the peak of the resident size of this process."""
+    try:
+        _CLEAR.write_text('5', encoding='ascii')  # sets the peak to the present size
+    except OSError:  # only Linux can forget the peak of the warm-up
+        return Peak(None, None)
     before = _resident('VmRSS')
     job()
-    return (_resident('VmHWM') - before) / 1e6
+    most = _resident('VmHWM')
+    if before is None or most is None:
+        return Peak(None, None)
+    return Peak((most - before) / 1e6, most / 1e6)
 
 
-def _resident(name: str) -> float:
+def _resident(name: str) -> float | None:
     """Return a size from the process's status, bytes."""
     for line in _STATUS.read_text(encoding='ascii').splitlines():
         if line.startswith(name + ':'):
             return 1024.0 * int(line.split()[1])
-    return float('nan')
+    return None

@@ -1,44 +1,54 @@
-"""The two stages of training and the forward of testing, with measures on and off."""
+"""Training steps of stage 2 and the forward of testing, with measures on and off."""
 
 import statistics
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import torch
-from benchmark_data import make_data_set
-from benchmark_measure import compare, count_flops, in_turn, peak_memory
+from benchmark_measure import (
+    Peak,
+    compare,
+    compare_peaks,
+    count_flops,
+    in_turn,
+    peak_memory,
+    speed,
+)
 from benchmark_models import SIZES, build_model, load_config, make_batch, training_step
 from benchmark_published import NAMED, SWITCHES, switched_off
-from mmengine.dataset import pseudo_collate
-from mmengine.logging import MMLogger
 from torch import nn
 
 from csipreid.engine.activation_checkpointing import checkpoint_activations
-from csipreid.engine.hooks import FeatureCacheHook
-from csipreid.feature_cache import FeatureCache, FrameStamps
-from csipreid.registry import DATASETS
-
-_FRAMES_PER_TRACKLET = 61  # of MARS, on average
-_EPOCHS = 120
-_BUILD_FRAMES = 64  # that the cache is built of
-_TOWER = ('fused_attention', 'lean_feed_forward')  # measures that stage 1 has, but for the cache
+from csipreid.engine.mixed_precision import choose_dtype
 
 
 def stage2_job(
-    size: str, device: str, off: Sequence[str] = (), checkpointing: bool = False
+    size: str,
+    device: str,
+    off: Sequence[str] = (),
+    checkpointing: bool = False,
+    precision: str | None = None,
 ) -> Callable[[], object]:
-    """Make one training step of stage 2, for a process of its own."""
+    """Make one training step of stage 2, for a process of its own.
+
+    Args:
+        size: Key of ``SIZES``.
+        device: Where it runs.
+        off: Measures to switch off.
+        checkpointing: Whether the layers of the image tower are computed twice.
+        precision: As of ``--amp``; None is float32.
+    """
     model = build_model(2, size, device)
     if checkpointing:
         checkpoint_activations(model, ['image_encoder.layers'])
-    step = training_step(model, load_config(2, size))
+    step = training_step(model, load_config(2, size), **_amp(precision))
     return partial(_step_without, model, step, make_batch(size, SIZES[size].stage2_clips), off)
+
+
+def _amp(precision: str | None) -> dict[str, str]:
+    """Return what ``--amp`` changes in the config of the optimiser's wrapper."""
+    return {} if precision is None else dict(type='MixedPrecisionOptimWrapper', precision=precision)
 
 
 def _step_without(
@@ -63,109 +73,187 @@ def stage2_losses(size: str, device: str, off: Sequence[str] = ()) -> dict[str, 
 
 
 def measure_stage2(size: str, device: str) -> dict[str, dict]:
-    """Compare the step with the published way, and with each measure switched off."""
+    """Measure the training step in float32 and, on a GPU, under ``--amp``.
+
+    Returns:
+        - ``stage2.step``: our step beside the published way, with all of ``SWITCHES`` off;
+        - ``stage2.named_measures``: beside the step with those of ``NAMED`` off;
+        - ``stage2.<switch>``: beside the step with this one off;
+        - ``stage2.fused_optimiser``: beside the step with torch's own choice of the
+          optimiser's kernel, which on a CPU is a loop over the parameters;
+        - ``stage2.activation_checkpointing``: the step that computes the layers of the image
+          tower twice beside ours;
+        - on other devices than the CPU what :func:`measure_amp` says.
+    """
     chosen, config = SIZES[size], load_config(2, size)
     batch = make_batch(size, chosen.stage2_clips)
     model = build_model(2, size, device)
     step = training_step(model, config)
     switches: dict[str, tuple[str, ...]] = dict(ours=(), step=tuple(SWITCHES), named_measures=NAMED)
-    first = {
+    jobs: dict[str, Callable[[], object]] = {
         name: partial(_step_without, model, step, batch, off) for name, off in switches.items()
     }
-    seconds = in_turn(first, chosen.rounds, device)
+    frames = chosen.stage2_clips * config.clip_len
+    machine, machine_flops = matrix_products(model, frames, device)
+    seconds = in_turn(dict(jobs, machine=machine), chosen.rounds, device)
     peaks = {
         name: peak_memory(stage2_job, size, device, off, device=device)
         for name, off in switches.items()
     }
-    frames = chosen.stage2_clips * config.clip_len
-    flops = count_flops(first['ours'])
+    flops = count_flops(jobs['ours'])
+    rates = _rates(seconds, frames, flops, machine_flops)
     items = {
         f'stage2.{name}': compare(
-            seconds['ours'],
-            seconds[name],
-            peaks['ours'],
-            peak_mb_without=peaks[name],
-            memory_ratio=peaks['ours'] / peaks[name],
-            frames_per_second=frames / statistics.median(seconds['ours']),
-            gflops=flops / statistics.median(seconds['ours']) / 1e9,
+            seconds['ours'], seconds[name], **compare_peaks(peaks['ours'], peaks[name]), **rates
         )
         for name in ('step', 'named_measures')
     }
-    alone = {name: partial(_step_without, model, step, batch, (name,)) for name in SWITCHES}
-    alone = dict(ours=first['ours'], **alone)
-    seconds = in_turn(alone, max(1, chosen.rounds - 1), device)
-    for name in SWITCHES:
-        items[f'stage2.{name}'] = compare(seconds['ours'], seconds[name])
-    del model, step, first, alone
-    return items | _measure_variants(size, device)
+    plain = training_step(model, config, optimizer=dict(config.optim_wrapper.optimizer, fused=None))
+    alone: dict[str, Callable[[], object]] = {
+        name: partial(_step_without, model, step, batch, (name,)) for name in SWITCHES
+    }
+    alone['fused_optimiser'] = partial(plain, batch)
+    seconds = in_turn(dict(alone, ours=jobs['ours']), max(1, chosen.rounds - 1), device)
+    for name in alone:
+        items[f'stage2.{name}'] = compare(
+            seconds['ours'],
+            seconds[name],
+            peaks['ours'].extra,
+            peak_total_mb=peaks['ours'].total,
+        )
+    del model, step, jobs, plain, alone, machine  # the memory is needed
+    if torch.device(device).type != 'cpu':
+        items |= measure_amp(size, device)
+    return items | _measure_checkpointing(size, device, peaks['ours'])
 
 
-def _measure_variants(size: str, device: str) -> dict[str, dict]:
-    """Measure what a config may ask for: checkpointing, half precision, the fused optimiser."""
+def _rates(
+    seconds: Mapping[str, list[float]], frames: int, flops: int, machine_flops: int
+) -> dict[str, float]:
+    """Return frames and operations a second of the job ``ours``, beside the ``machine``'s."""
+    return dict(
+        frames_per_second=frames / statistics.median(seconds['ours']),
+        **speed(seconds['ours'], seconds['machine'], flops, machine_flops),
+    )
+
+
+def measure_amp(size: str, device: str, precision: str = 'auto') -> dict[str, dict]:
+    """Measure the training step under ``--amp``.
+
+    Args:
+        size: Key of ``SIZES``.
+        device: Where it runs.
+        precision: What ``--amp`` is given.
+
+    Returns:
+        ``stage2.amp``: our step beside the published way, both under ``--amp``, with the
+        share of what the machine gives to products of the same type;
+        ``stage2.amp_float32``: beside our step in float32.
+    """
     chosen, config = SIZES[size], load_config(2, size)
     batch = make_batch(size, chosen.stage2_clips)
     model = build_model(2, size, device)
-    step = partial(training_step(model, config), batch)
-    with ExitStack() as stack:
-        jobs: dict[str, Callable[[], object]] = dict(ours=step)
-        if torch.device(device).type != 'cpu':
-            half = training_step(model, config, type='AmpOptimWrapper')
-            jobs['amp'] = partial(half, batch)
-        seconds = in_turn(jobs, 1, device) if len(jobs) > 1 else {}
-        stack.callback(jobs.clear)
-    items = {}
-    if 'amp' in seconds:
-        items['stage2.amp'] = compare(seconds['amp'], seconds['ours'])
-    checkpointed = build_model(2, size, device)
-    checkpoint_activations(checkpointed, ['image_encoder.layers'])
-    jobs = dict(ours=partial(training_step(checkpointed, config), batch), plain=step)
-    seconds = in_turn(jobs, 1, device)
-    peaks = [
-        peak_memory(stage2_job, size, device, (), flag, device=device) for flag in (True, False)
-    ]
-    items['stage2.activation_checkpointing'] = compare(
-        seconds['ours'],
-        seconds['plain'],
-        peaks[0],
-        peak_mb_without=peaks[1],
-        memory_ratio=peaks[0] / peaks[1],
+    step = training_step(model, config, **_amp(precision))
+    published = tuple(SWITCHES)
+    frames = chosen.stage2_clips * config.clip_len
+    dtype = choose_dtype(precision, torch.device(device).type)
+    machine, machine_flops = matrix_products(model, frames, device, dtype)
+    jobs: dict[str, Callable[[], object]] = dict(
+        ours=partial(step, batch),
+        published=partial(_step_without, model, step, batch, published),
+        float32=partial(training_step(model, config), batch),
+        machine=machine,
     )
-    return items
+    seconds = in_turn(jobs, chosen.rounds, device)
+    rates = _rates(seconds, frames, count_flops(jobs['ours']), machine_flops)
+    ours, without = (
+        peak_memory(stage2_job, size, device, off, False, precision, device=device)
+        for off in ((), published)
+    )
+    return {
+        'stage2.amp': compare(
+            seconds['ours'],
+            seconds['published'],
+            **compare_peaks(ours, without),
+            **rates,
+            dtype=str(dtype).removeprefix('torch.'),
+        ),
+        'stage2.amp_float32': compare(
+            seconds['ours'], seconds['float32'], ours.extra, peak_total_mb=ours.total
+        ),
+    }
 
 
-def measure_test(size: str, device: str) -> dict[str, dict]:
-    """Compare the forward of testing with the published way, and with the machine's own speed."""
-    chosen, config = SIZES[size], load_config(2, size)
+def _measure_checkpointing(size: str, device: str, plain_peak: Peak) -> dict[str, dict]:
+    """Compare the step that computes activations twice with the one that keeps them.
+
+    Args:
+        size: Key of ``SIZES``.
+        device: Where it runs.
+        plain_peak: Memory of the one that keeps them.
+    """
+    config, batch = load_config(2, size), make_batch(size, SIZES[size].stage2_clips)
+    model, checkpointed = build_model(2, size, device), build_model(2, size, device)
+    checkpoint_activations(checkpointed, ['image_encoder.layers'])
+    jobs: dict[str, Callable[[], object]] = dict(
+        ours=partial(training_step(checkpointed, config), batch),
+        plain=partial(training_step(model, config), batch),
+    )
+    seconds = in_turn(jobs, 1, device)
+    peak = peak_memory(stage2_job, size, device, (), True, device=device)
+    return {
+        'stage2.activation_checkpointing': compare(
+            seconds['ours'], seconds['plain'], **compare_peaks(peak, plain_peak)
+        )
+    }
+
+
+def forward_jobs(size: str, device: str) -> tuple[Any, dict[str, Callable[[], object]]]:
+    """Make a model and its forward of testing, ours and the published way."""
     model = build_model(2, size, device).eval()
-    batch = make_batch(size, chosen.test_clips, skeletons=False)
+    batch = make_batch(size, SIZES[size].test_clips, skeletons=False)
     data = model.data_preprocessor(batch, False)
-    frames = chosen.test_clips * config.clip_len
-    multiply, product_flops = matrix_products(model, frames, device)
 
-    def forward(off: Sequence[str] = ()) -> None:
+    def forward(off: Sequence[str]) -> None:
         with torch.no_grad(), switched_off(model, off):
             model(**data, mode='tensor')
 
-    jobs = dict(ours=forward, published=partial(forward, tuple(SWITCHES)), machine=multiply)
-    seconds = in_turn(jobs, 2 * chosen.rounds + 1, device)
-    flops = count_flops(forward)
-    shares = [
-        (flops / own) / (product_flops / machine)
-        for own, machine in zip(seconds['ours'], seconds['machine'], strict=True)
-    ]
+    return model, dict(ours=partial(forward, ()), published=partial(forward, tuple(SWITCHES)))
+
+
+def forward_job(size: str, device: str) -> Callable[[], object]:
+    """Make our forward of testing, for a process of its own."""
+    return forward_jobs(size, device)[1]['ours']
+
+
+def measure_test(size: str, device: str) -> dict[str, dict]:
+    """Measure the forward of testing in float32, from normalised frames on the device.
+
+    Returns:
+        ``test.forward``: ours beside the published way, with the share of the machine's own
+        speed.
+    """
+    chosen = SIZES[size]
+    model, jobs = forward_jobs(size, device)
+    frames = chosen.test_clips * load_config(2, size).clip_len
+    machine, machine_flops = matrix_products(model, frames, device)
+    seconds = in_turn(dict(jobs, machine=machine), 2 * chosen.rounds + 1, device)
+    flops = count_flops(jobs['ours'])
+    peak = peak_memory(forward_job, size, device, device=device)
     item = compare(
         seconds['ours'],
         seconds['published'],
-        gflops=flops / statistics.median(seconds['ours']) / 1e9,
-        machine_gflops=product_flops / statistics.median(seconds['machine']) / 1e9,
-        share_of_machine=statistics.median(shares),
-        frames_per_second=frames / statistics.median(seconds['ours']),
+        peak.extra,
+        peak_total_mb=peak.total,
+        **_rates(seconds, frames, flops, machine_flops),
         gflop_per_frame=flops / frames / 1e9,
     )
     return {'test.forward': item}
 
 
-def matrix_products(model: Any, frames: int, device: str) -> tuple[Callable[[], None], int]:
+def matrix_products(
+    model: Any, frames: int, device: str, dtype: torch.dtype = torch.float32
+) -> tuple[Callable[[], None], int]:
     """Make the tower's largest products alone, as often as it has layers, and count them.
 
     They are those of the feed-forward layers, (N L, W) x (W, 4 W) and back, by plain torch.
@@ -173,9 +261,10 @@ def matrix_products(model: Any, frames: int, device: str) -> tuple[Callable[[], 
     tower = model.image_encoder
     length, width = tower.pos_embed.shape[1], tower.feat_dim
     hidden = tower.layers[0].ffn.layers[1].in_features
-    tokens = torch.randn(frames * length, width, device=device)
+    tokens = torch.randn(frames * length, width, device=device, dtype=dtype)
     widen, narrow = (
-        torch.randn(shape, device=device) for shape in ((width, hidden), (hidden, width))
+        torch.randn(shape, device=device, dtype=dtype)
+        for shape in ((width, hidden), (hidden, width))
     )
     repeats = len(tower.layers)
 
@@ -184,93 +273,3 @@ def matrix_products(model: Any, frames: int, device: str) -> tuple[Callable[[], 
             (tokens @ widen) @ narrow
 
     return multiply, repeats * 2 * 2 * frames * length * width * hidden
-
-
-def measure_stage1(size: str, device: str) -> dict[str, dict]:
-    """Compare epochs with stored and with computed frame features, and measure the storing."""
-    with tempfile.TemporaryDirectory() as folder:
-        build = _measure_build(Path(folder, 'build'), size, device)
-        epoch, published = _measure_epoch(Path(folder, 'epoch'), size, device)
-    clips = SIZES[size].stage1_clips
-    per_frame = build['ours'] / build['frames']
-    stored, computed = epoch['ours'] / clips, epoch['without'] / clips
-    with_build = _FRAMES_PER_TRACKLET * per_frame + _EPOCHS * stored
-    total = dict(
-        ours=with_build, without=_EPOCHS * computed, ratio=with_build / (_EPOCHS * computed)
-    )
-    return {
-        'stage1.epoch': epoch,
-        'stage1.epoch_published': published,
-        'stage1.cache_build': build,
-        'stage1.120_epochs': dict(total, peak_mb=None, per='tracklet'),
-    }
-
-
-def _data_set(root: Path, size: str) -> Any:
-    """Read files of :func:`make_data_set` with the pipeline of stage 1."""
-    pipeline = load_config(1, size).train_pipeline
-    return DATASETS.build(
-        dict(type='TrackletFolder', data_root=str(root), subset='train', pipeline=pipeline)
-    )
-
-
-def _measure_build(root: Path, size: str, device: str) -> dict[str, Any]:
-    """Compare the building of a cache with a plain pass over the same frames."""
-    make_data_set(root, size, 4, _BUILD_FRAMES // 4)
-    model = build_model(1, size, device).eval()
-    frames = _data_set(root, size).single_frames()
-    runner = SimpleNamespace(rank=0, logger=MMLogger.get_current_instance())
-    folders = iter(range(1000))
-
-    def build() -> None:
-        path = root / f'cache{next(folders)}'
-        cache = FeatureCache(path, len(frames), model.image_encoder.embed_dim, 'float32')
-        FeatureCacheHook()._build(runner, cache, frames, model, 0, {})
-
-    def passing() -> None:
-        images = torch.stack([frames[index]['frame'] for index in range(len(frames))])
-        model.embed_frames(images)
-
-    seconds = in_turn(dict(ours=build, passing=passing), SIZES[size].rounds - 1, device)
-    return compare(
-        seconds['ours'],
-        seconds['passing'],
-        frames=len(frames),
-        frames_per_second=len(frames) / statistics.median(seconds['ours']),
-    )
-
-
-def _measure_epoch(root: Path, size: str, device: str) -> tuple[dict, dict]:
-    """Compare an epoch of one batch: loading in this process, then the training step."""
-    chosen, config = SIZES[size], load_config(1, size)
-    make_data_set(root, size, chosen.stage1_clips, config.clip_len)
-    model = build_model(1, size, device)
-    step = training_step(model, config)
-    plain, cached = _data_set(root, size), _data_set(root, size)
-    table = cached.single_frames().table
-    count = len(table.paths)
-    cache = FeatureCache(root / 'cache', count, model.image_encoder.embed_dim, 'float32')
-    values = np.random.default_rng(0).normal(size=(count, model.image_encoder.embed_dim))
-    none = np.zeros(count, np.int64)
-    cache.write_part(0, values.astype(np.float32), FrameStamps(none, none, none.astype(np.uint64)))
-    cache.join({})
-    cached.use_frame_features(cache.features(), table)
-
-    def epoch(dataset: Any, off: Sequence[str] = ()) -> None:
-        batch = pseudo_collate([dataset[index] for index in range(len(dataset))])
-        with switched_off(model, off) if off else nullcontext():
-            step(batch)
-
-    jobs = dict(
-        ours=partial(epoch, cached),
-        plain=partial(epoch, plain),
-        published=partial(epoch, plain, _TOWER),
-    )
-    seconds = in_turn(jobs, chosen.rounds - 1, device)
-    frames = chosen.stage1_clips * config.clip_len
-    rate = frames / statistics.median(seconds['ours'])
-    more = dict(frames_per_second=rate, clips=chosen.stage1_clips)
-    return (
-        compare(seconds['ours'], seconds['plain'], **more),
-        compare(seconds['ours'], seconds['published'], **more),
-    )

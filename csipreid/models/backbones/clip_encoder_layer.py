@@ -19,6 +19,8 @@ class CLIPEncoderLayer(BaseModule):
         activation: Its activation, 'quick_gelu' or 'gelu'.
     """
 
+    uncalled_children = ('attn', 'ffn')
+
     def __init__(self, layer: TransformerEncoderLayer, activation: str) -> None:
         super().__init__(layer.init_cfg)
         self.ln1 = layer.ln1

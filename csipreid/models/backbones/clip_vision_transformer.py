@@ -111,6 +111,9 @@ class CLIPVisionTransformer(VisionTransformer):
             layer_cfgs=dict(act_cfg=dict(type=_ACTIVATIONS[activation])),
             out_type='raw',
             interpolate_mode='bilinear',
+            # Not channels-last: forward and backward of ViT-B/16's patch embedding, 16 frames
+            # on two CPU cores, took 1.10 times as long with input and weight converted and
+            # 1.27 times with the weight alone.
             patch_cfg=dict(padding=0),
             init_cfg=init_cfg,
         )

@@ -33,7 +33,8 @@ def gather_rows(*parts: Tensor) -> list[Tensor]:
     """
     if get_world_size() == 1:
         return list(parts)
-    count = torch.tensor(len(parts[0]), device=parts[0].device)
+    # Filled on the device: to copy the number there would be one more wait.
+    count = torch.full((), len(parts[0]), device=parts[0].device)
     counts = torch.stack(all_gather(count)).tolist()
     return [_GatherRows.apply(part, counts) for part in parts]
 
