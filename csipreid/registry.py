@@ -11,6 +11,7 @@ from mmengine.registry import Registry
 _LOCATIONS = {
     'DATASETS': ['csipreid.datasets'],
     'DATA_SAMPLERS': ['csipreid.datasets'],
+    'FUNCTIONS': ['csipreid.datasets'],
     'TRANSFORMS': ['csipreid.datasets.transforms'],
     'MODELS': ['csipreid.models'],
     'METRICS': ['csipreid.evaluation'],

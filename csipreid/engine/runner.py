@@ -17,6 +17,7 @@ from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
 
 from csipreid.checkpoint import data_sizes, fill_module, put_in_place, read_checkpoint
 from csipreid.engine.activation_checkpointing import checkpoint_activations
@@ -25,7 +26,7 @@ from csipreid.engine.compilation import compile_options, compile_parts
 from csipreid.engine.optim_constructor import keep_kernels
 from csipreid.engine.resuming import begin_run, checkpoints_of, remove_partial
 from csipreid.engine.sharding import FullyShardedModel, whole_state
-from csipreid.registry import MODEL_WRAPPERS, MODELS, RUNNERS
+from csipreid.registry import FUNCTIONS, MODEL_WRAPPERS, MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
 # The default hooks that MMEngine itself lets a config switch off with None.
@@ -75,6 +76,20 @@ class ReIDRunner(Runner):
         logger = super().build_logger(*args, **kwargs)
         logger.addFilter(lambda record: 'will be deprecated in future' not in record.getMessage())
         return logger
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, *args: Any, **kwargs: Any) -> DataLoader:
+        """Build a loader that collates by ``collate_clips`` unless its config says otherwise.
+
+        Args:
+            dataloader: Loader or its config.
+            *args: See :meth:`mmengine.runner.Runner.build_dataloader`.
+            **kwargs: See there.
+        """
+        if isinstance(dataloader, dict):
+            collate = dict(type=FUNCTIONS.get('collate_clips'))
+            dataloader = dict(dict(collate_fn=collate), **dataloader)
+        return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     @property
     def bare_model(self) -> nn.Module:

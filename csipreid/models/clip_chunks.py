@@ -14,7 +14,8 @@ def clip_chunks(data: dict, max_clips: int) -> Iterator[dict]:
 
     Args:
         data: ``inputs``: dict of lists with one tensor per tracklet, of one
-            clip or, with one axis more, of all its clips; ``data_samples``.
+            clip or, with one axis more, of all its clips, or of tensors of all
+            tracklets; ``data_samples``.
         max_clips: Clips of a chunk.
 
     Yields:

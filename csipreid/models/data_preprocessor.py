@@ -45,10 +45,11 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
         """Prepare one batch.
 
         Args:
-            data: ``inputs``: dict of lists with ``frames`` (uint8, (T, 3, H, W)
-                or (N, T, 3, H, W) each) or ``frame_features`` (float, (T, D)
-                or (N, T, D) each) and perhaps ``skeletons`` (float,
-                (T, V, 3) or (N, T, V, 3) each); ``data_samples``: list.
+            data: ``inputs``: dict of lists, or of tensors with one axis more, with
+                ``frames`` (uint8, (T, 3, H, W) or (N, T, 3, H, W) each) or
+                ``frame_features`` (float, (T, D) or (N, T, D) each) and perhaps
+                ``skeletons`` (float, (T, V, 3) or (N, T, V, 3) each);
+                ``data_samples``: list.
             training: Unused; required by the interface.
 
         Returns:
@@ -95,8 +96,8 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
         """Collect which frames have a skeleton, bool, (B, T); all where nothing is said."""
         if data_samples is None or any('skeleton_valid' not in s for s in data_samples):
             return skeletons.new_ones(skeletons.shape[:2], dtype=torch.bool)
-        valid = [sample.skeleton_valid.to(skeletons.device) for sample in data_samples]
-        return _batch(valid, 2, 'skeleton_valid').bool()
+        valid = [torch.as_tensor(sample.skeleton_valid) for sample in data_samples]
+        return _batch(valid, 2, 'skeleton_valid').bool().to(skeletons.device, non_blocking=True)
 
 
 def _batch(items: Sequence[Tensor], ndim: int, name: str) -> Tensor:

@@ -1,5 +1,6 @@
 """What is known and predicted about one tracklet."""
 
+import numpy as np
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
@@ -17,7 +18,8 @@ class ReIDDataSample(BaseDataElement):
         subset: 'train', 'query' or 'gallery'.
         frame_paths: Paths of all frames of the tracklet, in time order.
         num_clips: Number of clips that stand for the tracklet.
-        skeleton_valid: Whether each frame of the clip has a skeleton, bool, (T,).
+        skeleton_valid: Whether each frame of the clip has a skeleton, bool, (T,), an
+            array from the data set; models take tensors too.
         embedding: Vector for retrieval, float, (D,).
         image_embedding: Image vector in the space shared with skeletons, (D,).
         skeleton_embedding: Skeleton vector in the same space, (D,).
@@ -30,7 +32,7 @@ class ReIDDataSample(BaseDataElement):
     subset: str
     frame_paths: list[str]
     num_clips: int
-    skeleton_valid: Tensor
+    skeleton_valid: np.ndarray | Tensor
     embedding: Tensor
     image_embedding: Tensor
     skeleton_embedding: Tensor

@@ -12,10 +12,10 @@ import torch
 from benchmark_measure import compare, in_turn, wait_for
 from benchmark_models import SIZES, build_model, load_config, training_step
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from csipreid.engine.runner import ReIDRunner
 from csipreid.registry import MODELS
 from csipreid.skeletons.files import write_skeleton_file
 from csipreid.skeletons.packing import pack_folder
@@ -118,7 +118,7 @@ def make_loaders(root: Path, size: str, workers: int, batch: int) -> dict[str, A
     """Build both loaders, with the same number of processes."""
     config = load_config(2, size)
     with DefaultScope.overwrite_default_scope('csipreid'):
-        ours = Runner.build_dataloader(
+        ours = ReIDRunner.build_dataloader(
             dict(
                 batch_size=batch,
                 num_workers=workers,

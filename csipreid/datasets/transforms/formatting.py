@@ -23,8 +23,8 @@ class PackReIDInputs(BaseTransform):
     - ``inputs``: ``frames`` (uint8, (T, 3, H, W), RGB), or ``frame_features`` (float32, (T, D))
       where those were loaded instead, and, if loaded, ``skeletons`` (float32, (T, V, 3));
       (N, T, ...) when the tracklet was cut into N clips by ``mode='dense'``;
-    - ``data_samples``: a :class:`ReIDDataSample`, with ``skeleton_valid`` (bool, (T,) or (N, T))
-      if skeletons were loaded.
+    - ``data_samples``: a :class:`ReIDDataSample`, with ``skeleton_valid`` (bool array, (T,) or
+      (N, T)) if skeletons were loaded.
 
     The frames are a view with the channels last in memory; nothing is copied.
 
@@ -52,7 +52,8 @@ class PackReIDInputs(BaseTransform):
         )
         if 'skeletons' in results:
             inputs['skeletons'] = _tensor(results['skeletons'], shape)
-            sample.skeleton_valid = _tensor(results['skeleton_valid'], shape)
+            # As an array, since a worker hands each tensor over with a file descriptor.
+            sample.skeleton_valid = results['skeleton_valid'].reshape(shape)
         return dict(inputs=inputs, data_samples=sample)
 
 

@@ -38,8 +38,9 @@ class SkeletonCoverageHook(Hook):
             return
         for sample in data_batch['data_samples']:
             if 'skeleton_valid' in sample:
-                self._frames += sample.skeleton_valid.numel()
-                self._missing = self._missing + (~sample.skeleton_valid).sum()
+                valid = torch.as_tensor(sample.skeleton_valid)
+                self._frames += valid.numel()
+                self._missing = self._missing + (~valid).sum()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Add up the ranks and report."""
