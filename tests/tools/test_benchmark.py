@@ -24,6 +24,7 @@ ITEMS = {
     'stage2.activation_checkpointing',
     'test.forward',
     'data.loading',
+    'data.normalised',
     'eval.measures',
     'eval.re-ranking',
 }

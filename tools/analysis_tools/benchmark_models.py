@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -75,30 +76,25 @@ def build_model(stage: int, size: str, device: str, **changes: Any) -> Any:
 
 
 def make_batch(size: str, num_clips: int, skeletons: bool = True) -> dict:
-    """Make a batch as the data loader gives it: lists of uint8 frames and of skeletons.
+    """Make a batch as the data loader gives it: uint8 frames and skeletons of all clips.
 
-    Frames lie in memory with the channels last, as the transforms leave them.
+    Frames lie in memory with the channels last, as the loader leaves them.
     """
     chosen = SIZES[size]
     generator = torch.Generator().manual_seed(1)
     clip_len = load_config(2, size).clip_len
     shape = (clip_len, *chosen.frame_size, 3)
-    inputs = dict(
-        frames=[
-            torch.randint(256, shape, dtype=torch.uint8, generator=generator).movedim(-1, -3)
-            for _ in range(num_clips)
-        ]
-    )
+    frames = torch.randint(256, (num_clips, *shape), dtype=torch.uint8, generator=generator)
+    inputs = dict(frames=frames.movedim(-1, -3))
     samples = []
     for clip in range(num_clips):
         label = clip // 2
         samples.append(ReIDDataSample(pid=label + 1, label=label, camid=clip % 6, num_clips=1))
     if skeletons:
-        inputs['skeletons'] = [
-            0.3 * torch.randn(clip_len, _JOINTS, 3, generator=generator) for _ in range(num_clips)
-        ]
+        joints = torch.randn(num_clips, clip_len, _JOINTS, 3, generator=generator)
+        inputs['skeletons'] = 0.3 * joints
         for sample in samples:
-            sample.skeleton_valid = torch.ones(clip_len, dtype=torch.bool)
+            sample.skeleton_valid = np.ones(clip_len, bool)
     return dict(inputs=inputs, data_samples=samples)
 
 
