@@ -111,6 +111,12 @@ def test_job_resumes_only_when_it_comes_again(submit):
     )
 
 
+def heed_signals():
+    """Undo what nohup and the background of a script do: a shell cannot trap what they ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def launch(tmp_path):
     """Start dist_train.sh with a stand-in for torchrun."""
@@ -120,7 +126,7 @@ def launch(tmp_path):
         python.write_text(f'#!/usr/bin/env bash\n{body}\n')
         python.chmod(0o755)
         return subprocess.Popen(
-            ['bash', TOOLS / 'dist_train.sh', 'config.py', '2'],
+            ['bash', TOOLS / 'dist_train.sh', 'config.py', '2'], preexec_fn=heed_signals,
             env=dict(os.environ, PYTHON=str(python)), stdout=subprocess.PIPE, text=True, **kwargs,
         )  # fmt: skip
 
