@@ -1,9 +1,10 @@
 """Checkpoints that a run left behind, and how far each of them is."""
 
 import json
-import os
 import re
 from pathlib import Path
+
+from csipreid.checkpoint import put_in_place
 
 _EARLIER = 'earlier_checkpoints.json'
 _NAME = re.compile(r'(?P<unit>epoch|iter|preempted_iter)_(?P<count>\d+)\.pth')
@@ -56,7 +57,7 @@ def begin_run(work_dir: str | Path, resumed: str | Path | None = None) -> list[s
         earlier = _read_earlier(folder) | {path.name: _stamp(path) for path in found}
         partial = folder / f'{_EARLIER}.partial'
         partial.write_text(json.dumps(earlier, indent=2) + '\n', encoding='utf-8')
-        os.replace(partial, folder / _EARLIER)
+        put_in_place(partial, folder / _EARLIER)
     return [path.name for path in found]
 
 

@@ -199,21 +199,24 @@ class ReIDRunner(Runner):
         """
         if self.will_train and self.rank == 0:
             remove_partial(self.work_dir)
-        if self._resume and self._load_from is None and not self._has_loaded:
+        if self._has_loaded:
+            return
+        path = self._load_from
+        if self._resume and path is None:
             path = from_first_rank(self._farthest_checkpoint)
             if path is not None:
                 self.resume(str(path))
                 return
             self.logger.info(f'no checkpoint in {self.work_dir}: training begins anew')
         if self.will_train:
-            resumed = self._load_from if self._resume else None
+            resumed = path if self._resume else None
             earlier = from_first_rank(lambda: begin_run(self.work_dir, resumed))
             if earlier:
                 self.logger.info(
                     f'{self.work_dir} holds checkpoints of an earlier run, such as {earlier[0]}: '
                     'this run writes over them when it gets there; --resume leaves them out'
                 )
-        if not self._resume or self._load_from is not None:
+        if path is not None:
             super().load_or_resume()
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:

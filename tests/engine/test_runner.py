@@ -179,6 +179,17 @@ def test_run_that_goes_on_from_an_earlier_epoch_leaves_the_later_ones_out(build,
     assert begun == [2, 3]
 
 
+def test_checkpoint_that_was_resumed_by_hand_is_not_an_earlier_runs(build, interrupted):
+    runner = build(
+        interrupted, train_cfg=dict(type='ResumableTrainLoop', max_epochs=3),
+        default_hooks=HOOKS_OF_RUNS,
+    )  # fmt: skip
+    runner.resume(str(interrupted / 'epoch_3.pth'))
+    runner.train()
+    begun, _ = resume(build, interrupted)
+    assert begun == [3]
+
+
 def test_optimiser_computes_as_it_was_built_after_resuming(build, tmp_path):
     adam = dict(
         default_hooks=HOOKS_OF_RUNS,

@@ -73,8 +73,8 @@ def measure_data(size: str, device: str) -> dict[str, dict]:
     with tempfile.TemporaryDirectory() as folder:
         make_data_set(Path(folder), size, SIZES[size].data_clips)
         loading = measure_loading(Path(folder), size, workers)
-        waiting = measure_waiting(Path(folder), size, workers, device)
-    return dict(loading, **{'data.loading': loading['data.loading'] | waiting})
+        loading['data.loading'] |= measure_waiting(Path(folder), size, workers, device)
+    return loading
 
 
 def measure_evaluation(size: str) -> dict[str, dict]:

@@ -193,24 +193,31 @@ def test_features_of_another_encoder_are_noticed(runs):
     assert run.embedded > NUM_FRAMES
 
 
-def test_interrupted_computation_goes_on(runs, monkeypatch):
+@pytest.fixture
+def small_parts(monkeypatch):
+    """Make the frames two parts."""
     monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
     monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
-    join = feature_cache_hook._join
-    monkeypatch.setattr(feature_cache_hook, '_join', lambda *args: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        runs.start()
+
+
+def stop_before_joining(runs, monkeypatch):
+    """Start a run that ends when all parts are written."""
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache_hook, '_join', lambda *args: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            runs.start()
+
+
+def test_interrupted_computation_goes_on(runs, small_parts, monkeypatch):
+    stop_before_joining(runs, monkeypatch)
     (runs.caches[0] / 'part_00001.npz').unlink()
-    monkeypatch.setattr(feature_cache_hook, '_join', join)
     run = runs.start()
     assert run.embedded == NUM_FRAMES - 64
     assert any('1 of 2 parts' in line for line in run.lines)
     assert list(run.train_dataloader)
 
 
-def test_two_runs_at_once_leave_one_whole_cache(runs, monkeypatch):
-    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
-    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
+def test_two_runs_at_once_leave_one_whole_cache(runs, small_parts, monkeypatch):
     join = feature_cache_hook._join
 
     def join_behind_another(cache, about):
@@ -237,25 +244,18 @@ def test_features_of_unknown_frames_are_computed_again(runs):
     assert runs.start().embedded == NUM_FRAMES
 
 
-def test_disk_that_holds_what_is_missing_is_enough(runs, monkeypatch):
-    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
-    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
-    join = feature_cache_hook._join
-    monkeypatch.setattr(feature_cache_hook, '_join', lambda *args: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        runs.start()
-    monkeypatch.setattr(feature_cache_hook, '_join', join)
+def test_disk_that_holds_what_is_missing_is_enough(runs, small_parts, monkeypatch):
+    stop_before_joining(runs, monkeypatch)
     whole = sum(path.stat().st_size for path in runs.caches[0].glob('part_*'))
     usage = SimpleNamespace(free=whole)
     monkeypatch.setattr(feature_cache_hook.shutil, 'disk_usage', lambda folder: usage)
     assert runs.start().embedded == 0
 
 
-def test_processes_share_the_parts_and_the_first_joins_them(runs, monkeypatch):
+def test_processes_share_the_parts_and_the_first_joins_them(runs, monkeypatch, request):
     expected = runs.start().train_dataloader.dataset[3]['inputs']['frame_features']
     shutil.rmtree(runs.folder / 'feature_cache')
-    monkeypatch.setattr(feature_cache_hook, 'PART_LEN', 64)
-    monkeypatch.setattr('csipreid.feature_cache.PART_LEN', 64)
+    request.getfixturevalue('small_parts')  # from here on
     monkeypatch.setattr(feature_cache_hook, 'get_world_size', lambda: 2)
     # One after the other, so the second has nothing to read before the first has joined.
     with pytest.raises(ValueError, match='must be a folder that they share'):
