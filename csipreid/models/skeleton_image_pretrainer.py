@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from csipreid.models.cross_modal import (
     CrossModalEmbeddings,
@@ -25,6 +26,10 @@ class SkeletonImagePretrainer(ReIDModel):
     batches with ``frame_features`` instead of ``frames`` do not run it.
     A clip without a skeleton is left out of the loss.
 
+    What the image encoder tells of a person is mostly appearance, which no skeleton
+    knows. With images as the only target, the skeleton encoder forgets bodies;
+    ``skeleton_loss`` between clips of the same person keeps them.
+
     Source:
         CSIP-ReID (arXiv:2511.13150), contrastive skeleton-image pretraining.
 
@@ -32,6 +37,9 @@ class SkeletonImagePretrainer(ReIDModel):
         image_encoder: Config of the image encoder.
         skeleton_encoder: Config of the skeleton encoder.
         loss: Config of the loss between the two embeddings.
+        skeleton_loss: Config of a loss between the skeleton embeddings of different
+            clips, such as ``SupConLoss``; it needs batches with several clips of a
+            person. None leaves it out, as the published method does.
         skeleton_head: Config of the projection; its widths come from the
             encoders. None is a ``SkeletonProjectionHead``.
         data_preprocessor: Config of the data preprocessor.
@@ -43,6 +51,7 @@ class SkeletonImagePretrainer(ReIDModel):
         image_encoder: dict,
         skeleton_encoder: dict,
         loss: dict,
+        skeleton_loss: dict | None = None,
         skeleton_head: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
@@ -58,6 +67,7 @@ class SkeletonImagePretrainer(ReIDModel):
             ),
         )
         self.contrastive_loss = MODELS.build(loss)
+        self.skeleton_loss = None if skeleton_loss is None else MODELS.build(skeleton_loss)
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'SkeletonImagePretrainer':
@@ -109,12 +119,21 @@ class SkeletonImagePretrainer(ReIDModel):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> dict[str, Tensor]:
-        """Return ``loss_contrastive`` of the batch, shape ()."""
+        """Return the losses of the batch, each of shape ().
+
+        ``loss_contrastive``, as configured ``loss_skeleton``, and, to be watched,
+        ``skeleton_cosine``: the mean cosine between the skeleton embeddings of
+        different clips, in [-1, 1]. Near 1 the embeddings have collapsed.
+        """
         pair = self.extract_pair(inputs)
         labels = labels_of(data_samples, pair.image.device)
-        return dict(
+        losses = dict(
             loss_contrastive=self.contrastive_loss(pair.skeleton, pair.image, labels, pair.valid)
         )
+        if self.skeleton_loss is not None:
+            losses['loss_skeleton'] = self.skeleton_loss(pair.skeleton, labels, pair.valid)
+        losses['skeleton_cosine'] = _mean_cosine(pair.skeleton.detach(), pair.valid)
+        return losses
 
     def predict(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
@@ -141,3 +160,14 @@ class SkeletonImagePretrainer(ReIDModel):
             sample.skeleton_embedding = skeleton
             sample.has_skeleton = has_skeleton
         return data_samples
+
+
+def _mean_cosine(embeddings: Tensor, valid: Tensor) -> Tensor:
+    """Average the cosines between the valid (B,) of embeddings (B, D), shape ().
+
+    The sum over all pairs is the squared length of the sum of the unit vectors.
+    """
+    unit = F.normalize(embeddings.float(), dim=1).masked_fill(~valid[:, None], 0)
+    count = valid.sum()
+    total = unit.sum(dim=0).square().sum() - count
+    return total / (count * (count - 1)).clamp(min=1)

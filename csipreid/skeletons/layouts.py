@@ -29,6 +29,14 @@ class Layout:
         return len(self.joints)
 
     @property
+    def parents(self) -> tuple[int, ...]:
+        """Parent of each joint; the root is its own, (V,)."""
+        order = list(range(self.num_joints))
+        for parent, child in self.bones:
+            order[child] = parent
+        return tuple(order)
+
+    @property
     def flip_order(self) -> tuple[int, ...]:
         """Joint order of the mirrored skeleton: ``mirrored = skeleton[flip_order]``, (V,)."""
         order = list(range(self.num_joints))

@@ -7,19 +7,28 @@ that says nothing is taken to change frames from item to item.
 """
 
 from csipreid.datasets.transforms.formatting import PackReIDInputs
-from csipreid.datasets.transforms.frames import EraseFrames, ResizeFrames
+from csipreid.datasets.transforms.frames import EraseFrames, JitterColors, ResizeFrames
 from csipreid.datasets.transforms.loading import LoadFrames, LoadSkeletons
 from csipreid.datasets.transforms.paired import FlipClip
 from csipreid.datasets.transforms.sampling import SampleClip
-from csipreid.datasets.transforms.skeletons import CenterSkeletons
+from csipreid.datasets.transforms.skeletons import (
+    CenterSkeletons,
+    JitterSkeletons,
+    MirrorSkeletons,
+    RotateSkeletons,
+)
 
 __all__ = [
     'CenterSkeletons',
     'EraseFrames',
     'FlipClip',
+    'JitterColors',
+    'JitterSkeletons',
     'LoadFrames',
     'LoadSkeletons',
+    'MirrorSkeletons',
     'PackReIDInputs',
     'ResizeFrames',
+    'RotateSkeletons',
     'SampleClip',
 ]

@@ -127,6 +127,44 @@ class EraseFrames(BaseTransform):
         return None
 
 
+@TRANSFORMS.register_module()
+class JitterColors(BaseTransform):
+    """Give a whole clip the colours of another camera: one gain and offset per channel.
+
+    Cameras differ in colour, so a network may tell cameras by it; a clip has one camera.
+
+    Required keys: ``frames`` (uint8, (T, H, W, 3)), ``rng``.
+
+    Modified keys: ``frames``.
+
+    Args:
+        gain: Least and greatest factor of a channel.
+        offset: Greatest change of a channel to either side, in grey levels of 255.
+
+    Raises:
+        ValueError: If a range is empty or negative, or frames differ in size.
+    """
+
+    def __init__(self, gain: tuple[float, float] = (0.6, 1.4), offset: float = 30.0) -> None:
+        if not 0 < gain[0] <= gain[1]:
+            raise ValueError(f'gain must be an ascending positive pair, got {gain}')
+        if offset < 0:
+            raise ValueError(f'offset must be at least 0, got {offset}')
+        self.gain = gain
+        self.offset = offset
+
+    def transform(self, results: dict) -> dict:
+        """Change the colours."""
+        frames = stacked_frames(results, type(self).__name__)
+        rng = results['rng']
+        gain = rng.uniform(*self.gain, size=3)
+        offset = rng.uniform(-self.offset, self.offset, size=3)
+        levels = np.arange(256)[:, None] * gain + offset  # (256, 3)
+        table = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+        results['frames'] = table[frames, np.arange(3)]
+        return results
+
+
 def stacked_frames(results: dict, transform: str) -> np.ndarray:
     """Return the frames as one array (T, H, W, 3).
 

@@ -5,6 +5,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from csipreid.datasets.transforms.frames import stacked_frames
+from csipreid.datasets.transforms.skeletons import mirrored
 from csipreid.registry import TRANSFORMS
 from csipreid.skeletons import get_layout
 
@@ -47,9 +48,5 @@ class FlipClip(BaseTransform):
         results['frames'] = np.stack([cv2.flip(frame, 1) for frame in frames])
         if self.mirror_skeletons and 'skeletons' in results:
             layout = get_layout(results['layout'])
-            skeletons = results['skeletons']
-            mirrored = skeletons[:, list(layout.flip_order)]
-            root = skeletons[:, layout.root, :1]  # (T, 1), x of the root
-            mirrored[..., 0] = 2 * root - mirrored[..., 0]
-            results['skeletons'] = mirrored
+            results['skeletons'] = mirrored(results['skeletons'], layout)
         return results

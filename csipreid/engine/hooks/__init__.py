@@ -1,5 +1,6 @@
 """Hooks of the runner."""
 
+from csipreid.engine.hooks.collapse_hook import CollapseHook
 from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
@@ -11,6 +12,7 @@ from csipreid.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
 
 __all__ = [
+    'CollapseHook',
     'DeferredRuntimeInfoHook',
     'FeatureCacheHook',
     'LoadPretrainedHook',

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from csipreid.models.backbones.published_encoding import PUBLISHED_H36M_ENCODING
 from csipreid.models.dropout import Dropout
 from csipreid.models.feed_forward import FeedForward
+from csipreid.models.skeleton_scale import without_scale
 from csipreid.registry import MODELS
 from csipreid.skeletons import Layout, get_layout, laplacian_encoding
 
@@ -40,6 +41,12 @@ class SkeletonGraphTransformer(nn.Module):
             which are equal.
         random_signs: Whether each training forward draws a sign for every
             column of the encoding, as the published code does.
+        bones: Whether each joint is given the vector from its parent beside its
+            position (Shi et al., "Two-Stream Adaptive Graph Convolutional Networks
+            for Skeleton-Based Action Recognition", CVPR 2019).
+        scale_free: Whether each skeleton is divided by its mean bone length first.
+            What is left, proportions and posture, is what a cropped image shows too;
+            the absolute size is not.
 
     Attributes:
         embed_dim: Width D of the joint features.
@@ -59,15 +66,21 @@ class SkeletonGraphTransformer(nn.Module):
         num_eigenvectors: int = 10,
         encoding: Literal['laplacian', 'published'] = 'laplacian',
         random_signs: bool = False,
+        bones: bool = False,
+        scale_free: bool = False,
     ) -> None:
         super().__init__()
         self.layout = get_layout(layout)
         self.in_channels = in_channels
         self.embed_dim = embed_dim
         self.random_signs = random_signs
+        self.bones = bones
+        self.scale_free = scale_free
         self.register_buffer('encoding', _encoding(self.layout, num_eigenvectors, encoding))
         self.joint_embed = nn.Sequential(
-            nn.Linear(in_channels, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim)
+            nn.Linear((1 + bones) * in_channels, embed_dim),
+            nn.ReLU(),
+            nn.Linear(embed_dim, embed_dim),
         )
         self.encoding_embed = nn.Linear(num_eigenvectors, embed_dim)
         self.layers = nn.ModuleList(
@@ -98,11 +111,20 @@ class SkeletonGraphTransformer(nn.Module):
         if self.random_signs and self.training:
             draws = torch.rand(encoding.shape[1], device=encoding.device)
             encoding = encoding * (draws >= 0.5).to(encoding.dtype).mul(2).sub(1)
-        joints = self.joint_embed(skeletons.flatten(0, 1))  # (B * T, V, D)
+        joints = self.joint_embed(self._prepare(skeletons).flatten(0, 1))  # (B * T, V, D)
         joints = joints + self.encoding_embed(encoding)
         for layer in self.layers:
             joints = layer(joints)
         return joints.unflatten(0, skeletons.shape[:2])  # (B, T, V, D)
+
+    def _prepare(self, skeletons: Tensor) -> Tensor:
+        """Scale the skeletons and add their bones, as configured, (B, T, V, C or 2 C)."""
+        if self.scale_free:
+            skeletons = without_scale(skeletons, self.layout)
+        if self.bones:
+            parents = list(self.layout.parents)
+            skeletons = torch.cat([skeletons, skeletons - skeletons[..., parents, :]], dim=-1)
+        return skeletons
 
 
 class JointAttentionLayer(nn.Module):
