@@ -64,7 +64,7 @@ def test_a_cell_is_the_evaluation_without_the_other_cameras_matches():
 
 
 def test_the_diagonal_is_empty():
-    data, result = evaluated()
+    _, result = evaluated()
     pairs = camera_pairs(result)
     assert np.isnan(np.diag(pairs.mean_average_precision)).all()
     assert (np.diag(pairs.queries) == 0).all()
