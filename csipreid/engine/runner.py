@@ -66,6 +66,7 @@ class ReIDRunner(Runner):
     # Configs until they are built.
     _train_dataloader: Any
     _val_dataloader: Any
+    _read_ahead: tuple[tuple[str, str], dict] | None = None  # a checkpoint that is needed again
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -120,9 +121,9 @@ class ReIDRunner(Runner):
             kind = model['type']  # a name or a class
             kind = MODELS.get(kind) if isinstance(kind, str) else kind
             wanted = inspect.signature(kind).parameters
-            for name in _SIZES:
-                if name in wanted and model.get(name) is None:
-                    model[name] = self._sizes()[name]
+            unset = [name for name in _SIZES if name in wanted and model.get(name) is None]
+            sizes = self._sizes() if unset else {}
+            model.update({name: sizes[name] for name in unset})
         return super().build_model(model)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -186,7 +187,11 @@ class ReIDRunner(Runner):
             FileNotFoundError: If there is no such file.
             ValueError: If it cannot be read or does not fit the model.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        ahead, self._read_ahead = self._read_ahead, None
+        if ahead is not None and ahead[0] == (str(filename), str(map_location)):
+            checkpoint = ahead[1]
+        else:
+            checkpoint = read_checkpoint(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._fill(checkpoint, filename)
         self._has_loaded = True
@@ -353,14 +358,21 @@ class ReIDRunner(Runner):
             return self._train_dataloader.dataset.metainfo
         if self._load_from is None:
             raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
-        return data_sizes(read_checkpoint(self._load_from), self._load_from)
+        return data_sizes(self._look_into(self._load_from), self._load_from)
+
+    def _look_into(self, path: str | Path, map_location: str = 'cpu') -> dict:
+        """Read a checkpoint and keep it until :meth:`load_checkpoint` asks for it."""
+        self._read_ahead = None  # before two are in memory
+        checkpoint = read_checkpoint(path, map_location)
+        self._read_ahead = (str(path), map_location), checkpoint
+        return checkpoint
 
     def _farthest_checkpoint(self) -> Path | None:
         """Return the farthest checkpoint of the work directory that can be resumed."""
         paths = checkpoints_of(self.work_dir, len(self.train_dataloader))
         for path in paths:
             try:
-                checkpoint = read_checkpoint(path)
+                checkpoint = self._look_into(path, get_device())  # where resume() wants it
                 check_training_state(checkpoint, f'checkpoint {path}')
                 self._fill(checkpoint, str(path))
             except ValueError as error:

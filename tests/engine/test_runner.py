@@ -251,3 +251,22 @@ def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted,
     assert list(interrupted.glob('*.partial')) == []
     for path in before.glob('*.pth'):
         assert (interrupted / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize('purpose', ['test', 'resume'])
+def test_a_checkpoint_is_read_once(build, tmp_path, trained, monkeypatch, purpose):
+    reads = []
+
+    def count(path, *args):
+        reads.append(str(path))
+        return read_checkpoint(path, *args)
+
+    read_checkpoint = runner_module.read_checkpoint
+    monkeypatch.setattr(runner_module, 'read_checkpoint', count)
+    if purpose == 'test':
+        build(tmp_path, train=False, load_from=str(trained)).test()
+    else:
+        runner = build(trained.parent, resume=True)
+        runner.train()
+        assert runner._read_ahead is None  # it does not stay in memory
+    assert reads == [str(trained)]
