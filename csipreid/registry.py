@@ -13,7 +13,7 @@ _LOCATIONS = {
     'DATA_SAMPLERS': ['csipreid.datasets'],
     'FUNCTIONS': ['csipreid.datasets'],
     'TRANSFORMS': ['csipreid.datasets.transforms'],
-    'MODELS': ['csipreid.models'],
+    'MODELS': ['csipreid.models', 'csipreid.pretrained_weights'],
     'METRICS': ['csipreid.evaluation'],
     'HOOKS': ['csipreid.engine'],
     'LOOPS': ['csipreid.engine'],

@@ -13,7 +13,10 @@ FILES = sorted(
 MAY_IMPORT = {
     'registry': set(),
     'version': set(),
-    'checkpoint': set(),
+    'checkpoint': {'file_content', 'torchscript_archive'},
+    'file_content': set(),
+    'torchscript_archive': set(),
+    'pretrained_weights': {'checkpoint'},
     'feature_cache': set(),
     'structures': set(),
     'skeletons': set(),
@@ -22,7 +25,7 @@ MAY_IMPORT = {
     'pose_estimation': {'registry', 'skeletons', 'datasets'},
     'diagnosis': {'registry', 'skeletons', 'datasets', 'evaluation'},
     'models': {'registry', 'structures', 'skeletons'},
-    'evaluation': {'registry'},
+    'evaluation': {'file_content', 'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},
     'engine': {'checkpoint', 'feature_cache', 'registry', 'structures', 'visualization'},
     'apis': {

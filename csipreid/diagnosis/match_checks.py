@@ -6,8 +6,8 @@ import numpy as np
 
 from csipreid.diagnosis.report import Report
 from csipreid.evaluation.card import fill_card
+from csipreid.evaluation.distances import split_rows
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.retrieval import split_rows
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 

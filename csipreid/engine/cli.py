@@ -24,7 +24,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         const='auto',
         choices=PRECISIONS,
         help='compute in mixed precision; auto, also without a value, is float16 on a GPU, and on '
-        'a CPU bfloat16 where that is faster than float32',
+        'a CPU bfloat16 where the processor has instructions for it, else float32',
     )
     parser.add_argument(
         '--no-pin-memory', action='store_true', help='do not pin the memory of batches'

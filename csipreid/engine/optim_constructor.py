@@ -121,20 +121,3 @@ def fuse(optimizer_cfg: dict, parameters: Iterable[nn.Parameter]) -> dict:
     except RuntimeError:
         return optimizer_cfg
     return fused
-
-
-def keep_kernels(optimizer: OptimWrapper, state_dict: dict) -> None:
-    """Let an optimiser compute as it was built, whatever wrote the state it is to load.
-
-    torch takes ``fused`` and ``foreach`` from the state. A state from before fusing
-    would undo it, and a loss scale, which a fused optimiser applies itself, would
-    meet one that cannot.
-
-    Args:
-        optimizer: The wrapper that is to load the state.
-        state_dict: The state, changed in place.
-    """
-    for ours, theirs in zip(
-        optimizer.param_groups, state_dict.get('param_groups', []), strict=False
-    ):
-        theirs.update({name: ours[name] for name in ('fused', 'foreach') if name in ours})

@@ -126,7 +126,8 @@ def test_torn_checkpoint_is_refused_and_the_one_before_is_resumed(build, interru
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
     begun, warnings = resume(build, interrupted)
     assert begun == [2, 3]
-    assert any('epoch_3.pth cannot be read; it is truncated' in line for line in warnings)
+    reasons = ('epoch_3.pth cannot be read; it is truncated', 'epoch_3.pth is not a checkpoint but')
+    assert any(reason in line for line in warnings for reason in reasons)
 
 
 def test_foreign_checkpoint_is_refused_and_the_one_before_is_resumed(build, interrupted):
@@ -250,3 +251,22 @@ def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted,
     assert list(interrupted.glob('*.partial')) == []
     for path in before.glob('*.pth'):
         assert (interrupted / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize('purpose', ['test', 'resume'])
+def test_a_checkpoint_is_read_once(build, tmp_path, trained, monkeypatch, purpose):
+    reads = []
+
+    def count(path, *args):
+        reads.append(str(path))
+        return read_checkpoint(path, *args)
+
+    read_checkpoint = runner_module.read_checkpoint
+    monkeypatch.setattr(runner_module, 'read_checkpoint', count)
+    if purpose == 'test':
+        build(tmp_path, train=False, load_from=str(trained)).test()
+    else:
+        runner = build(trained.parent, resume=True)
+        runner.train()
+        assert runner._read_ahead is None  # it does not stay in memory
+    assert reads == [str(trained)]

@@ -142,5 +142,5 @@ def test_one_camera_is_allowed_when_its_matches_count():
     data = tracklets([1, 1, 2], [0, 0, 0], 1)
     kept = get_protocol(dict(base='csip', same_camera='keep'))
     assert evaluate_retrieval(data, kept).card.valid_queries == 1
-    with pytest.raises(ValueError, match=r'one camera \(camid 0\)'):
+    with pytest.raises(ValueError, match='come from one camera'):
         evaluate_retrieval(data, get_protocol('csip'))

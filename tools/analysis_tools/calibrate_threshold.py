@@ -70,7 +70,7 @@ def calibrate(
             enough.
     """
     protocol = get_protocol(protocol_name)
-    check_embeddings(tracklets)
+    notices = check_embeddings(tracklets, protocol)
     roc = verify_tracklets(tracklets, protocol)
     best = best_similarities(tracklets, protocol)
     error, error_threshold = equal_error_rate(roc)
@@ -98,6 +98,8 @@ def calibrate(
         report[f'TPR@FPR={rate:g}'] = 100 * true_positive_rate_at(roc, rate)[0]
     for rate in RATES:
         report[f'DIR@FPIR={rate:g}'] = 100 * identification_rate_at(best, rate)[0]
+    if notices:
+        report['warnings'] = list(notices)
     return report, roc
 
 

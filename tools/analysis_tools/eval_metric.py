@@ -88,7 +88,7 @@ def score(features: FeatureFile, name: str, args: argparse.Namespace) -> dict[st
 def details(features: FeatureFile, retrieval: Any, max_bytes: int) -> dict[str, Any]:
     """Break the result down, and verify pairs; print both."""
     tracklets = features.tracklets
-    pairs = camera_pairs(retrieval, tracklets.camid)
+    pairs = camera_pairs(retrieval)
     print('  mAP by camera of the query (row) and of its matches (column):')
     print('  ' + ' ' * 6 + ''.join(f'{camera:7d}' for camera in pairs.cameras))
     for camera, row in zip(pairs.cameras, pairs.mean_average_precision, strict=True):

@@ -176,7 +176,7 @@ def collect(
         queries.append(query)
 
     measures = {key: result.measures() for key, result in results.items()}
-    pairs = camera_pairs(retrieval, features.tracklets.camid)
+    pairs = camera_pairs(retrieval)
     cameras = [f'{camera}' for camera in pairs.cameras]
     ranks = list(range(1, CMC_RANKS + 1))
     plots = {

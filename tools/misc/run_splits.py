@@ -89,13 +89,37 @@ def run(arguments: list[str]) -> None:
 
 
 def average(files: Sequence[Path]) -> dict[str, dict[str, float]]:
-    """Return mean and standard deviation (n - 1) of each measure over the splits."""
-    results = [json.loads(path.read_text(encoding='utf-8')) for path in files]
+    """Return mean and standard deviation (n - 1) of each measure over the splits.
+
+    Raises:
+        ValueError: If a file does not hold the same measures as the first.
+    """
+    results = [read_measures(path) for path in files]
+    for path, result in zip(files, results, strict=True):
+        if result.keys() != results[0].keys():
+            raise ValueError(f'{path} holds other measures than {files[0]}; remove the older one')
     measures = {}
     for name in results[0]:
         values = np.array([result[name] for result in results], float)
         std = float(values.std(ddof=1)) if len(values) > 1 else 0.0
         measures[name] = dict(mean=float(values.mean()), std=std, num_splits=len(values))
+    return measures
+
+
+def read_measures(path: Path) -> dict[str, float]:
+    """Read what a test measured.
+
+    Raises:
+        ValueError: If the file holds anything else.
+    """
+    try:
+        measures = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError):
+        measures = None
+    if not isinstance(measures, dict) or not all(
+        isinstance(value, int | float) for value in measures.values()
+    ):
+        raise ValueError(f'{path} is not the result of a test; remove it to test that split again')
     return measures
 
 
@@ -108,7 +132,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.exit(f'error: config {config} not found; see the folder configs/')
         if not list(split_options(Config.fromfile(config)._cfg_dict, 0)):
             sys.exit(f'error: no data set of {config} has splits')
-    measures = average([run_split(args, work_dir, split) for split in args.splits])
+    try:
+        measures = average([run_split(args, work_dir, split) for split in args.splits])
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
     partial = work_dir / 'mean.json.partial'
     partial.write_text(json.dumps(measures, indent=2) + '\n', encoding='utf-8')
     os.replace(partial, work_dir / 'mean.json')

@@ -39,6 +39,27 @@ class SafeCheckpointHook(CheckpointHook):
                 )
         super().__init__(*args, **kwargs)
 
+    def before_train(self, runner: Runner) -> None:
+        """Take from a resumed checkpoint only names of files that this folder holds.
+
+        What is named there is removed when a better or newer one comes: it must be a
+        checkpoint, and not one of the folder that the run was resumed from.
+        """
+        info = runner.message_hub.runtime_info
+        for key in [key for key in info if key.startswith('best_ckpt')]:
+            path = Path(runner.work_dir, Path(str(info[key])).name)
+            if not _is_best(path):
+                del info[key]
+            else:
+                info[key] = str(path)
+        for key in [key for key in info if key.startswith('best_score')]:
+            if not isinstance(info[key], int | float):
+                del info[key]
+        kept = info.get('keep_ckpt_ids', [])
+        kept = kept if isinstance(kept, list) else []
+        info['keep_ckpt_ids'] = [step for step in kept if isinstance(step, int)]
+        super().before_train(runner)
+
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Write a checkpoint, then remove those that are too many."""
         outdated: list[int] = []
@@ -94,3 +115,8 @@ class SafeCheckpointHook(CheckpointHook):
             self.best_ckpt_path = paths['best']
         else:
             self.best_ckpt_path_dict = paths
+
+
+def _is_best(path: Path) -> bool:
+    """Tell whether a file is one that holds, by its name, the best of a run."""
+    return path.name.startswith('best_') and path.suffix == '.pth' and path.is_file()
