@@ -13,7 +13,7 @@ model = dict(
     prototype_updater=None,
     prototype_loss=None,
     # CLIP's projections are trained to differ in direction; this does it here.
-    contrastive_loss=dict(type='CrossModalSupConLoss', temperature=0.07),
+    contrastive_loss=dict(type='SupConLoss', temperature=0.07),
 )
 
 train_pipeline = _base_.train_pipeline

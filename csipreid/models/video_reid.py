@@ -1,10 +1,11 @@
 """Stage 2: video person re-identification with skeleton-image prototypes."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
 from torch import Tensor
+from torch.nn import functional as F
 
 from csipreid.models.backbones import ImageTokens
 from csipreid.models.cross_modal import (
@@ -16,6 +17,7 @@ from csipreid.models.cross_modal import (
 )
 from csipreid.models.prototypes import PrototypeBank, clip_memory
 from csipreid.models.reid_model import ReIDModel
+from csipreid.models.training_outputs import TrainingOutputs
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
@@ -31,25 +33,6 @@ _TRAINING_PARTS = (
 )
 
 
-class TrainingOutputs(NamedTuple):
-    """What the losses of B clips are computed from.
-
-    Attributes:
-        features: Mean global token (B, W), its projection (B, P) and the
-            temporal feature (B, W), float, before the necks.
-        scores: Identity logits of each of them, float, (B, K).
-        frame_scores: Identity logits of single frames, float, (B, T, K), or
-            None without a frame loss.
-        prototypes: Prototypes as seen by each clip, float, (B, K, P), or None
-            without a prototype updater.
-    """
-
-    features: list[Tensor]
-    scores: list[Tensor]
-    frame_scores: Tensor | None
-    prototypes: Tensor | None
-
-
 @MODELS.register_module()
 class VideoReID(ReIDModel):
     """Train an image encoder for retrieval of tracklets; skeletons only help.
@@ -60,7 +43,9 @@ class VideoReID(ReIDModel):
     the projection is contrasted with prototypes that are fused from both
     modalities and adapted to the clip. Testing needs frames only.
 
-    Without the skeleton parts this is the image-only baseline.
+    Without the skeleton parts this is the image-only baseline. With a hallucinator,
+    skeletons are seen in the frames themselves, in training as in testing, and their
+    embedding becomes part of the clip's.
 
     Source:
         CSIP-ReID (arXiv:2511.13150); image side after Yu et al., "TF-CLIP:
@@ -77,10 +62,9 @@ class VideoReID(ReIDModel):
         triplet_loss: Config of the loss on features, summed over the three.
         frame_loss: Config of the loss on the identity scores of single frames,
             divided by their number T as in the published code; None leaves it out.
-        contrastive_loss: Config of a loss between the projections of the batch's
-            clips, which spreads the identities over directions as CLIP's own
-            pretraining does: for a tower that stage 1 is to build on. None
-            leaves it out.
+        contrastive_loss: Config of a loss on the projections, such as ``SupConLoss``,
+            which spreads the identities over directions as CLIP's own pretraining
+            does: for a tower that stage 1 is to build on. None leaves it out.
         prototype_loss: Config of the loss between clips and prototypes; goes
             with ``prototype_updater``.
         camera_embedding: Config of the camera embedding; None leaves it out.
@@ -89,6 +73,10 @@ class VideoReID(ReIDModel):
             ``SkeletonProjectionHead``.
         prototype_updater: Config of the prototype updater; its width comes
             from the image encoder.
+        hallucinator: Config of what sees skeletons in the frames; its widths come
+            from the image encoder. None leaves it out, as the published method does.
+        body_weight: Length of the hallucinated skeletons' part of a test embedding,
+            next to that of the image part, which then is 1.
         freeze_skeletons: Whether skeleton encoder and head keep their stage-1
             weights, in evaluation mode. The published code trains them on
             (False) although the prototypes stay as they are.
@@ -121,6 +109,8 @@ class VideoReID(ReIDModel):
         skeleton_encoder: dict | None = None,
         skeleton_head: dict | None = None,
         prototype_updater: dict | None = None,
+        hallucinator: dict | None = None,
+        body_weight: float = 1.0,
         freeze_skeletons: bool = True,
         skeleton_dropout: float = 0.5,
         max_clips: int = 64,
@@ -134,8 +124,11 @@ class VideoReID(ReIDModel):
             raise ValueError(f'skeleton_dropout must be in [0, 1], got {skeleton_dropout}')
         if max_clips < 1:
             raise ValueError(f'max_clips must be positive, got {max_clips}')
+        if body_weight <= 0:
+            raise ValueError(f'body_weight must be positive, got {body_weight}')
         self.num_ids = num_ids
         self.num_cams = num_cams
+        self.body_weight = body_weight
         self.freeze_skeletons = freeze_skeletons
         self.skeleton_dropout = skeleton_dropout
         self.max_clips = max_clips
@@ -175,6 +168,16 @@ class VideoReID(ReIDModel):
                 prototype_updater, default_args=dict(embed_dim=embed_dim)
             )
             self.prototype_loss = MODELS.build(prototype_loss)
+        self.hallucinator: Any = None
+        if hallucinator is not None:
+            self.hallucinator = MODELS.build(
+                hallucinator,
+                default_args=dict(
+                    map_channels=self.image_encoder.map_channels,
+                    feat_dim=feat_dim,
+                    embed_dim=embed_dim,
+                ),
+            )
 
         def head(in_dim: int, frame_neck: bool = False) -> Any:
             sizes = dict(in_dim=in_dim, num_ids=num_ids, frame_neck=frame_neck)
@@ -206,14 +209,15 @@ class VideoReID(ReIDModel):
         """Return the losses of a batch of B clips, each of shape ().
 
         ``loss_id``, ``loss_triplet``, and as configured ``loss_frame``,
-        ``loss_contrastive`` and ``loss_prototype``.
+        ``loss_contrastive``, ``loss_prototype``, ``loss_joint`` and ``loss_body``.
 
         Raises:
             ValueError: If a label or camera is out of range, or the prototypes
                 are not filled.
         """
         labels = labels_of(data_samples, inputs['frames'].device, self.num_ids)
-        features, scores, frame_scores, prototypes = self.training_outputs(inputs, data_samples)
+        outputs = self.training_outputs(inputs, data_samples)
+        features, scores, frame_scores, prototypes, seen = outputs
         losses = dict(
             loss_id=sum(self.identity_loss(score, labels) for score in scores),
             loss_triplet=sum(self.triplet_loss(feature, labels) for feature in features),
@@ -224,10 +228,11 @@ class VideoReID(ReIDModel):
             loss = self.frame_loss(frame_scores.flatten(0, 1), frame_labels)
             losses['loss_frame'] = loss / num_frames
         if self.contrastive_loss is not None:
-            projected = features[1]
-            losses['loss_contrastive'] = self.contrastive_loss(projected, projected, labels)
+            losses['loss_contrastive'] = self.contrastive_loss(features[1], labels)
         if prototypes is not None:
             losses['loss_prototype'] = self.prototype_loss(features[1], prototypes, labels)
+        if seen is not None:
+            losses |= self.hallucinator.loss(seen, inputs, labels)
         return losses
 
     def training_outputs(
@@ -251,7 +256,8 @@ class VideoReID(ReIDModel):
         frame_scores = None
         if self.frame_loss is not None:
             frame_scores = self.temporal_head.score_frames(frame_features)  # (B, T, K)
-        return TrainingOutputs(features, scores, frame_scores, prototypes)
+        seen = None if self.hallucinator is None else self.hallucinator(image)
+        return TrainingOutputs(features, scores, frame_scores, prototypes, seen)
 
     def extract_feat(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
@@ -266,7 +272,9 @@ class VideoReID(ReIDModel):
 
         Returns:
             Mean global token, its projection and the temporal feature, side by
-            side, not normalised, float, (N, W + P + W); with ``flip_test`` the
+            side, not normalised, float, (N, W + P + W). With a hallucinator they
+            have length 1 together, and the embedding of the seen skeletons follows,
+            of length ``body_weight``, (N, W + P + W + P). With ``flip_test`` the
             mean over the clip and its mirror image.
         """
         frames = inputs['frames']
@@ -284,9 +292,14 @@ class VideoReID(ReIDModel):
         return embeddings
 
     def _embed(self, frames: Tensor, camids: list[int] | None) -> Tensor:
-        """Embed clips (N, T, 3, H, W) without skeletons, (N, W + P + W)."""
-        features, _ = self._features(self._encode_frames(frames, camids))
-        return torch.cat(features, dim=1)
+        """Embed clips (N, T, 3, H, W) without skeletons, as :meth:`extract_feat` says."""
+        image = self._encode_frames(frames, camids)
+        features, _ = self._features(image)
+        embedding = torch.cat(features, dim=1)
+        if self.hallucinator is None:
+            return embedding
+        body = F.normalize(self.hallucinator(image).embedding, dim=1)
+        return torch.cat([F.normalize(embedding, dim=1), self.body_weight * body], dim=1)
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips, without the camera embedding.
@@ -304,14 +317,15 @@ class VideoReID(ReIDModel):
         )
 
     def _encode_frames(self, frames: Tensor, camids: list[int] | None) -> ImageTokens:
-        """Encode B clips (B, T, 3, H, W) to tokens (B, T, L, ·)."""
+        """Encode B clips (B, T, 3, H, W) to tokens (B, T, L, ·) and maps (B * T, C, h, w)."""
         offset = None
         if self.camera_embedding is not None:
             offset = self.camera_embedding(camids)  # (B, W), for None (1, W)
             if camids is not None:
                 offset = offset.repeat_interleave(frames.shape[1], dim=0)  # (B * T, W)
         image = self.image_encoder(frames.flatten(0, 1), offset)
-        return ImageTokens(*(part.unflatten(0, frames.shape[:2]) for part in image))
+        tokens, projected = (part.unflatten(0, frames.shape[:2]) for part in image[:2])
+        return ImageTokens(tokens, projected, image.maps)
 
     def _skeleton_tokens(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Encode skeletons to tokens (B, T, V, P) and their validity (B, T)."""

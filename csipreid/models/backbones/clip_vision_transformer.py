@@ -79,6 +79,7 @@ class CLIPVisionTransformer(VisionTransformer):
     Attributes:
         feat_dim: Width W of the tokens.
         embed_dim: Width D of the projected tokens.
+        map_channels: Channels of its only map, the patches in their places.
     """
 
     layers: Any
@@ -125,6 +126,7 @@ class CLIPVisionTransformer(VisionTransformer):
         self.layers = ModuleList(CLIPEncoderLayer(layer, activation) for layer in self.layers)
         self.feat_dim = settings['embed_dims']
         self.embed_dim = own_embed_dim if embed_dim is None else embed_dim
+        self.map_channels = (self.feat_dim,)
         self.projection = nn.Linear(self.feat_dim, self.embed_dim, bias=False)
         nn.init.normal_(self.projection.weight, std=self.feat_dim**-0.5)
         self.frozen = frozen
@@ -156,7 +158,8 @@ class CLIPVisionTransformer(VisionTransformer):
         for layer in self.layers:
             tokens = layer(tokens)
         tokens = self.ln1(tokens)  # (N, L, W)
-        return ImageTokens(tokens, self.projection(tokens))
+        patches = tokens[:, 1:].transpose(1, 2).unflatten(2, self.patch_resolution)
+        return ImageTokens(tokens, self.projection(tokens), (patches,))
 
     def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
         """Encode N frames to their projected class tokens alone, with less work.

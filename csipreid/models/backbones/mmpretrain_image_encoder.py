@@ -18,7 +18,9 @@ class MMPretrainImageEncoder(BaseModule):
     is the global token, followed by its cells, rows first; of a token
     sequence, the first token is the global one; a vector is the only token.
     A ``class_offset`` is added to the global token behind the backbone, since
-    a convolution has no class token to add it to.
+    a convolution has no class token to add it to. All outputs that are feature
+    maps are given to heads that find something in the frame; the backbone's
+    ``out_indices`` choose them.
 
     Args:
         backbone: Config of the mmpretrain backbone, for example
@@ -32,6 +34,7 @@ class MMPretrainImageEncoder(BaseModule):
     Attributes:
         feat_dim: Width W of the tokens, read from the backbone's output.
         embed_dim: Width D of the projected tokens.
+        map_channels: Channels of the maps, in the order of the backbone's outputs.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class MMPretrainImageEncoder(BaseModule):
         # A run's default scope is ours; the names here are mmpretrain's.
         with DefaultScope.overwrite_default_scope('mmpretrain'):
             self.backbone = MMPRETRAIN_MODELS.build(backbone)
-        self.feat_dim = self._probe(image_size)
+        self.feat_dim, self.map_channels = self._probe(image_size)
         self.embed_dim = embed_dim
         self.projection = nn.Linear(self.feat_dim, embed_dim, bias=False)
         nn.init.normal_(self.projection.weight, std=self.feat_dim**-0.5)
@@ -68,13 +71,14 @@ class MMPretrainImageEncoder(BaseModule):
             class_offset: Added to the global token, float, (N, W), or (1, W) for all.
 
         Returns:
-            Global token, then the tokens of the backbone.
+            Global token, then the tokens of the backbone; and its maps.
         """
-        tokens = _to_tokens(self.backbone(frames))  # (N, L, W)
+        outputs = self.backbone(frames)
+        tokens = _to_tokens(outputs)  # (N, L, W)
         if class_offset is not None:
             head = tokens[:, :1] + class_offset[:, None]
             tokens = torch.cat([head, tokens[:, 1:]], dim=1)
-        return ImageTokens(tokens, self.projection(tokens))
+        return ImageTokens(tokens, self.projection(tokens), _maps(outputs))
 
     def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
         """Encode N frames to their projected global tokens alone.
@@ -90,12 +94,18 @@ class MMPretrainImageEncoder(BaseModule):
         return self.projection(token if class_offset is None else token + class_offset)
 
     @torch.no_grad()
-    def _probe(self, image_size: tuple[int, int]) -> int:
-        """Return the width of the backbone's tokens."""
+    def _probe(self, image_size: tuple[int, int]) -> tuple[int, tuple[int, ...]]:
+        """Return the width of the backbone's tokens and the channels of its maps."""
         self.backbone.eval()  # batch statistics must not see the probe
-        width = _to_tokens(self.backbone(torch.zeros(1, 3, *image_size))).shape[-1]
+        outputs = self.backbone(torch.zeros(1, 3, *image_size))
         self.backbone.train()
-        return width
+        return _to_tokens(outputs).shape[-1], tuple(part.shape[1] for part in _maps(outputs))
+
+
+def _maps(outputs: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Return those outputs of a backbone that are maps (N, C, h, w)."""
+    parts = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
+    return tuple(part for part in parts if part.ndim == 4)
 
 
 def _to_tokens(outputs: Tensor | tuple[Tensor, ...], only_global: bool = False) -> Tensor:
