@@ -6,11 +6,12 @@ csip_stage1_walkers.py.
 
 _base_ = './stage2_walkers.py'
 
-clip_len = 4  # frames per clip
+clip_len = 2  # frames per clip
 image_size = (64, 32)  # height, width
 
 model = dict(
-    hallucinator=None,
+    joint_head=None,
+    joint_loss=None,
     skeleton_encoder=dict(
         type='SkeletonGraphTransformer',
         layout='h36m',
@@ -47,12 +48,7 @@ prototype_dataloader = dict(
 default_hooks = dict(
     pretrained=dict(
         checkpoint='work_dirs/csip_stage1_walkers/epoch_20.pth',
-        parts=dict(
-            _delete_=True,
-            image_encoder='image_encoder',
-            skeleton_encoder='skeleton_encoder',
-            skeleton_head='skeleton_head',
-        ),
+        parts=['image_encoder', 'skeleton_encoder', 'skeleton_head'],
         hint='train configs/csip_plus/csip_stage1_walkers.py first, or name its checkpoint with '
         '--stage1-checkpoint; see configs/csip_plus/README.md',
     ),

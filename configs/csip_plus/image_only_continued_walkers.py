@@ -7,18 +7,9 @@ skeletons.
 
 _base_ = './stage2_walkers.py'
 
-model = dict(hallucinator=None)
+model = dict(joint_head=None, joint_loss=None)
 
 train_pipeline = _base_.train_pipeline
 train_pipeline.pop(4)  # CenterSkeletons
 train_pipeline.pop(2)  # LoadSkeletons
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
-
-default_hooks = dict(
-    pretrained=dict(
-        checkpoint='work_dirs/image_only_walkers/epoch_8.pth',
-        parts=dict(_delete_=True, image_encoder='image_encoder'),
-        hint='train configs/csip_plus/image_only_walkers.py first, or name its checkpoint with '
-        '--pretrained; see configs/csip_plus/README.md',
-    ),
-)

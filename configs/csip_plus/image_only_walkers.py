@@ -4,7 +4,7 @@ _base_ = './stage2_walkers.py'
 
 max_epochs = 8
 
-model = dict(hallucinator=None)
+model = dict(joint_head=None, joint_loss=None)
 
 train_pipeline = _base_.train_pipeline
 train_pipeline.pop(4)  # CenterSkeletons

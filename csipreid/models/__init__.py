@@ -1,6 +1,6 @@
 """Models of both stages and the parts they are built from."""
 
-from csipreid.models import backbones, hallucination, heads, losses, prototypes, temporal
+from csipreid.models import backbones, heads, losses, prototypes, temporal
 from csipreid.models.color_histogram import ColorHistogramReID
 from csipreid.models.cross_modal import CrossModalEmbeddings
 from csipreid.models.data_preprocessor import ReIDDataPreprocessor
@@ -14,7 +14,6 @@ __all__ = [
     'SkeletonImagePretrainer',
     'VideoReID',
     'backbones',
-    'hallucination',
     'heads',
     'losses',
     'prototypes',

@@ -56,6 +56,22 @@ def skeleton_tokens(
     Raises:
         ValueError: If the inputs hold no skeletons.
     """
+    skeletons, valid = true_skeletons(inputs)
+    return skeleton_head(skeleton_encoder(skeletons)), valid
+
+
+def true_skeletons(inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the skeletons of B clips, zero where a frame has none, and which have one.
+
+    Args:
+        inputs: With ``skeletons`` (B, T, V, C) and ``skeleton_valid`` (B, T).
+
+    Returns:
+        Float, (B, T, V, C), and bool, (B, T).
+
+    Raises:
+        ValueError: If the inputs hold no skeletons.
+    """
     if 'skeletons' not in inputs:
         raise ValueError(
             'the inputs hold no skeletons; add the LoadSkeletons transform to the pipeline'
@@ -65,8 +81,7 @@ def skeleton_tokens(
     if valid is None:
         valid = torch.ones(skeletons.shape[:2], dtype=torch.bool, device=skeletons.device)
     # What stands in a frame without a skeleton must not reach a gradient.
-    skeletons = skeletons.masked_fill(~valid[:, :, None, None], 0)
-    return skeleton_head(skeleton_encoder(skeletons)), valid
+    return skeletons.masked_fill(~valid[:, :, None, None], 0), valid
 
 
 def labels_of(

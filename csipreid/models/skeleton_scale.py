@@ -4,6 +4,10 @@ from torch import Tensor
 
 from csipreid.skeletons import Layout
 
+# Mean bone lengths that a box around an upright person is high and wide: about 1.9 m and 0.9 m
+# at 27 cm.
+BOX_HEIGHT, BOX_WIDTH = 7.0, 3.3
+
 
 def mean_bone_length(skeletons: Tensor, layout: Layout) -> Tensor:
     """Average the lengths of each skeleton's bones.

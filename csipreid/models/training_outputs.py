@@ -4,8 +4,6 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from csipreid.models.hallucination import HallucinatedSkeletons
-
 
 class TrainingOutputs(NamedTuple):
     """Features and scores of B clips.
@@ -18,11 +16,12 @@ class TrainingOutputs(NamedTuple):
             None without a frame loss.
         prototypes: Prototypes as seen by each clip, float, (B, K, P), or None
             without a prototype updater.
-        seen: Skeletons as seen in the frames, or None without a hallucinator.
+        joints: Skeletons as seen in the frames, float, (B, T, V, 3), or None
+            without a joint head.
     """
 
     features: list[Tensor]
     scores: list[Tensor]
     frame_scores: Tensor | None
     prototypes: Tensor | None
-    seen: HallucinatedSkeletons | None
+    joints: Tensor | None

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from mmengine.logging import MMLogger
 from torch import Tensor
-from torch.nn import functional as F
 
 from csipreid.models.backbones import ImageTokens
 from csipreid.models.cross_modal import (
@@ -14,6 +13,7 @@ from csipreid.models.cross_modal import (
     image_embedding,
     labels_of,
     skeleton_tokens,
+    true_skeletons,
 )
 from csipreid.models.prototypes import PrototypeBank, clip_memory
 from csipreid.models.reid_model import ReIDModel
@@ -30,6 +30,7 @@ _TRAINING_PARTS = (
     'image_head.',
     'projected_head.',
     'temporal_head.',
+    'joint_head.',
 )
 
 
@@ -43,9 +44,9 @@ class VideoReID(ReIDModel):
     the projection is contrasted with prototypes that are fused from both
     modalities and adapted to the clip. Testing needs frames only.
 
-    Without the skeleton parts this is the image-only baseline. With a hallucinator,
-    skeletons are seen in the frames themselves, in training as in testing, and their
-    embedding becomes part of the clip's.
+    Without the skeleton parts this is the image-only baseline. With a joint head
+    the tower also learns to find the joints of each frame, which tells it where the
+    parts of a body are; testing does without the head.
 
     Source:
         CSIP-ReID (arXiv:2511.13150); image side after Yu et al., "TF-CLIP:
@@ -73,10 +74,9 @@ class VideoReID(ReIDModel):
             ``SkeletonProjectionHead``.
         prototype_updater: Config of the prototype updater; its width comes
             from the image encoder.
-        hallucinator: Config of what sees skeletons in the frames; its widths come
+        joint_head: Config of the head that finds joints in the frames; its widths come
             from the image encoder. None leaves it out, as the published method does.
-        body_weight: Length of the hallucinated skeletons' part of a test embedding,
-            next to that of the image part, which then is 1.
+        joint_loss: Config of the loss on these joints; goes with ``joint_head``.
         freeze_skeletons: Whether skeleton encoder and head keep their stage-1
             weights, in evaluation mode. The published code trains them on
             (False) although the prototypes stay as they are.
@@ -109,8 +109,8 @@ class VideoReID(ReIDModel):
         skeleton_encoder: dict | None = None,
         skeleton_head: dict | None = None,
         prototype_updater: dict | None = None,
-        hallucinator: dict | None = None,
-        body_weight: float = 1.0,
+        joint_head: dict | None = None,
+        joint_loss: dict | None = None,
         freeze_skeletons: bool = True,
         skeleton_dropout: float = 0.5,
         max_clips: int = 64,
@@ -120,15 +120,13 @@ class VideoReID(ReIDModel):
     ) -> None:
         super().__init__(data_preprocessor, init_cfg)
         _check_parts(skeleton_encoder, skeleton_head, prototype_updater, prototype_loss)
+        _check_pair('joint_head', joint_head, 'joint_loss', joint_loss)
         if not 0 <= skeleton_dropout <= 1:
             raise ValueError(f'skeleton_dropout must be in [0, 1], got {skeleton_dropout}')
         if max_clips < 1:
             raise ValueError(f'max_clips must be positive, got {max_clips}')
-        if body_weight <= 0:
-            raise ValueError(f'body_weight must be positive, got {body_weight}')
         self.num_ids = num_ids
         self.num_cams = num_cams
-        self.body_weight = body_weight
         self.freeze_skeletons = freeze_skeletons
         self.skeleton_dropout = skeleton_dropout
         self.max_clips = max_clips
@@ -168,16 +166,12 @@ class VideoReID(ReIDModel):
                 prototype_updater, default_args=dict(embed_dim=embed_dim)
             )
             self.prototype_loss = MODELS.build(prototype_loss)
-        self.hallucinator: Any = None
-        if hallucinator is not None:
-            self.hallucinator = MODELS.build(
-                hallucinator,
-                default_args=dict(
-                    map_channels=self.image_encoder.map_channels,
-                    feat_dim=feat_dim,
-                    embed_dim=embed_dim,
-                ),
-            )
+        self.joint_head: Any = None
+        self.joint_loss: Any = None
+        if joint_head is not None:
+            maps = dict(map_channels=self.image_encoder.map_channels)
+            self.joint_head = MODELS.build(joint_head, default_args=maps)
+            self.joint_loss = MODELS.build(joint_loss)
 
         def head(in_dim: int, frame_neck: bool = False) -> Any:
             sizes = dict(in_dim=in_dim, num_ids=num_ids, frame_neck=frame_neck)
@@ -209,15 +203,15 @@ class VideoReID(ReIDModel):
         """Return the losses of a batch of B clips, each of shape ().
 
         ``loss_id``, ``loss_triplet``, and as configured ``loss_frame``,
-        ``loss_contrastive``, ``loss_prototype``, ``loss_joint`` and ``loss_body``.
+        ``loss_contrastive``, ``loss_prototype`` and ``loss_joint``.
 
         Raises:
-            ValueError: If a label or camera is out of range, or the prototypes
-                are not filled.
+            ValueError: If a label or camera is out of range, the prototypes are not
+                filled, or there are no skeletons to learn joints from.
         """
         labels = labels_of(data_samples, inputs['frames'].device, self.num_ids)
         outputs = self.training_outputs(inputs, data_samples)
-        features, scores, frame_scores, prototypes, seen = outputs
+        features, scores, frame_scores, prototypes, joints = outputs
         losses = dict(
             loss_id=sum(self.identity_loss(score, labels) for score in scores),
             loss_triplet=sum(self.triplet_loss(feature, labels) for feature in features),
@@ -231,8 +225,9 @@ class VideoReID(ReIDModel):
             losses['loss_contrastive'] = self.contrastive_loss(features[1], labels)
         if prototypes is not None:
             losses['loss_prototype'] = self.prototype_loss(features[1], prototypes, labels)
-        if seen is not None:
-            losses |= self.hallucinator.loss(seen, inputs, labels)
+        if joints is not None:
+            skeletons, valid = true_skeletons(inputs)
+            losses['loss_joint'] = self.joint_loss(joints, skeletons, valid)
         return losses
 
     def training_outputs(
@@ -256,8 +251,10 @@ class VideoReID(ReIDModel):
         frame_scores = None
         if self.frame_loss is not None:
             frame_scores = self.temporal_head.score_frames(frame_features)  # (B, T, K)
-        seen = None if self.hallucinator is None else self.hallucinator(image)
-        return TrainingOutputs(features, scores, frame_scores, prototypes, seen)
+        joints = None
+        if self.joint_head is not None:
+            joints = self.joint_head(image.maps).unflatten(0, image.tokens.shape[:2])
+        return TrainingOutputs(features, scores, frame_scores, prototypes, joints)
 
     def extract_feat(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
@@ -272,9 +269,7 @@ class VideoReID(ReIDModel):
 
         Returns:
             Mean global token, its projection and the temporal feature, side by
-            side, not normalised, float, (N, W + P + W). With a hallucinator they
-            have length 1 together, and the embedding of the seen skeletons follows,
-            of length ``body_weight``, (N, W + P + W + P). With ``flip_test`` the
+            side, not normalised, float, (N, W + P + W); with ``flip_test`` the
             mean over the clip and its mirror image.
         """
         frames = inputs['frames']
@@ -292,14 +287,9 @@ class VideoReID(ReIDModel):
         return embeddings
 
     def _embed(self, frames: Tensor, camids: list[int] | None) -> Tensor:
-        """Embed clips (N, T, 3, H, W) without skeletons, as :meth:`extract_feat` says."""
-        image = self._encode_frames(frames, camids)
-        features, _ = self._features(image)
-        embedding = torch.cat(features, dim=1)
-        if self.hallucinator is None:
-            return embedding
-        body = F.normalize(self.hallucinator(image).embedding, dim=1)
-        return torch.cat([F.normalize(embedding, dim=1), self.body_weight * body], dim=1)
+        """Embed clips (N, T, 3, H, W) without skeletons, (N, W + P + W)."""
+        features, _ = self._features(self._encode_frames(frames, camids))
+        return torch.cat(features, dim=1)
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips, without the camera embedding.
@@ -392,8 +382,17 @@ def _check_parts(
     """
     if skeleton_encoder is None and (skeleton_head or prototype_updater):
         raise ValueError('skeleton_head and prototype_updater need a skeleton_encoder')
-    if (prototype_updater is None) != (prototype_loss is None):
+    _check_pair('prototype_updater', prototype_updater, 'prototype_loss', prototype_loss)
+
+
+def _check_pair(part_name: str, part: dict | None, loss_name: str, loss: dict | None) -> None:
+    """Check that a part comes with its loss.
+
+    Raises:
+        ValueError: If only one of the two is given.
+    """
+    if (part is None) != (loss is None):
         raise ValueError(
-            'prototype_updater and prototype_loss go together, got only '
-            + ('prototype_loss' if prototype_updater is None else 'prototype_updater')
+            f'{part_name} and {loss_name} go together, got only '
+            + (loss_name if part is None else part_name)
         )

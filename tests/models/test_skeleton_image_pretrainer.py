@@ -114,3 +114,26 @@ def test_stage2_takes_over_all_weights_of_stage1(tiny):
     missing, unexpected = stage2.load_state_dict(stage1.state_dict(), strict=False)
     assert unexpected == []
     assert not any(key.startswith(('image_encoder', 'skeleton_')) for key in missing)
+
+
+def test_skeleton_loss_compares_skeletons_of_the_same_person_only(tiny):
+    model = tiny.stage1(skeleton_loss=dict(type='SupConLoss')).train()
+    inputs, samples = tiny.batch()
+    losses = model(inputs, samples, mode='loss')
+    pair = model.eval().extract_pair(inputs)
+    labels = torch.tensor([0, 0, 3, 3])
+    eval_losses = model(inputs, samples, mode='loss')
+    assert set(losses) == {'loss_contrastive', 'loss_skeleton', 'skeleton_cosine'}
+    torch.testing.assert_close(
+        eval_losses['loss_skeleton'], model.skeleton_loss(pair.skeleton, labels)
+    )
+
+
+def test_reported_cosine_is_the_mean_over_pairs_of_clips(tiny):
+    inputs, samples = tiny.batch(valid=torch.tensor([[True] * 3] * 3 + [[False] * 3]))
+    model = tiny.stage1().eval()
+    unit = torch.nn.functional.normalize(model.extract_pair(inputs).skeleton[:3], dim=1)
+    cosines = [float(unit[i] @ unit[j]) for i in range(3) for j in range(i)]
+    reported = model(inputs, samples, mode='loss')['skeleton_cosine']
+    assert reported.item() == pytest.approx(sum(cosines) / 3, abs=1e-5)
+    assert not reported.requires_grad

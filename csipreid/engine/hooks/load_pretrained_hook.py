@@ -1,6 +1,6 @@
 """Hand-over of trained parts from one stage to the next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -22,21 +22,16 @@ class LoadPretrainedHook(Hook):
     Args:
         checkpoint: File with the parts: a checkpoint of another stage, or a bare
             state dict of the only part. None refuses to train.
-        parts: Names of the model's parts to fill, also ``part.part``; a mapping where
-            they are called otherwise in the checkpoint, from the model's names to those.
+        parts: Attribute names of the model's parts to fill.
         hint: What to do when the file is missing, for the error message.
     """
 
     # After the weights are initialised and before the prototypes are built.
     priority = 'HIGH'
 
-    def __init__(
-        self, checkpoint: str | None, parts: Sequence[str] | Mapping[str, str], hint: str
-    ) -> None:
+    def __init__(self, checkpoint: str | None, parts: Sequence[str], hint: str) -> None:
         self.checkpoint = checkpoint
-        # A config gives a mapping that is not a plain dict.
-        names = parts.items() if isinstance(parts, Mapping) else zip(parts, parts, strict=True)
-        self.parts = dict(names)
+        self.parts = parts
         self.hint = hint
 
     def check(self, runner: Runner) -> None:
@@ -65,9 +60,9 @@ class LoadPretrainedHook(Hook):
     def _fill(self, runner: Runner) -> None:
         """Load each part."""
         state = read_checkpoint(str(self.checkpoint))['state_dict']
-        for part, source in self.parts.items():
+        for part in self.parts:
             fill_module(
-                runner.bare_model.get_submodule(part),
-                select_part(state, source),
-                f'{source} of checkpoint {self.checkpoint}',
+                getattr(runner.bare_model, part),
+                select_part(state, part),
+                f'{part} of checkpoint {self.checkpoint}',
             )

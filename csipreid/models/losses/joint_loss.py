@@ -1,18 +1,22 @@
-"""Distance between predicted and true joints."""
+"""Distance between joints seen in frames and true ones."""
 
+import torch
 from torch import Tensor, nn
 
 from csipreid.models.skeleton_scale import without_scale
 from csipreid.registry import MODELS
 from csipreid.skeletons import get_layout
 
+_MOST_STRETCHED = 2.0  # factor between a box and one that fits an average person
+
 
 @MODELS.register_module()
 class JointLoss(nn.Module):
-    """Mean absolute error of predicted joints, without regard to absolute size.
+    """Mean absolute error of joints, but for what a cropped and resized image cannot show.
 
-    The true skeletons are moved to their root and divided by their mean bone length,
-    since a cropped image does not show how large a person is.
+    The true skeletons are divided by their mean bone length. Width and height of a box
+    that was resized to a fixed shape are unknown, so x and y of the seen skeleton are
+    moved and scaled first, each by the factor in [1/2, 2] that fits best.
 
     Args:
         layout: Name of the joint layout.
@@ -24,13 +28,13 @@ class JointLoss(nn.Module):
         self.layout = get_layout(layout)
         self.loss_weight = loss_weight
 
-    def forward(self, predicted: Tensor, skeletons: Tensor, valid: Tensor) -> Tensor:
+    def forward(self, seen: Tensor, skeletons: Tensor, valid: Tensor) -> Tensor:
         """Compute the loss of one batch.
 
         Args:
-            predicted: Joints, root at the origin, in mean bone lengths, float,
+            seen: Joints as seen, float, (B, T, V, 3).
+            skeletons: True joints, camera axes, any unit and origin, float,
                 (B, T, V, 3).
-            skeletons: True joints, any unit and origin, float, (B, T, V, 3).
             valid: Whether a frame has a skeleton, bool, (B, T).
 
         Returns:
@@ -40,13 +44,17 @@ class JointLoss(nn.Module):
         Raises:
             ValueError: If the shapes differ.
         """
-        if predicted.shape != skeletons.shape:
+        if seen.shape != skeletons.shape:
             raise ValueError(
-                'predicted and true skeletons must have the same shape, got '
-                f'{tuple(predicted.shape)} and {tuple(skeletons.shape)}'
+                'seen and true skeletons must have the same shape, got '
+                f'{tuple(seen.shape)} and {tuple(skeletons.shape)}'
             )
-        root = self.layout.root
-        centred = skeletons - skeletons[..., root : root + 1, :]
-        error = (predicted - without_scale(centred, self.layout)).abs().mean(dim=(2, 3))
+        seen = seen.float() - seen.float().mean(dim=2, keepdim=True)
+        true = without_scale(skeletons.float(), self.layout)
+        true = true - true.mean(dim=2, keepdim=True)
+        overlap, square = (seen * true).sum(dim=2), seen.square().sum(dim=2)  # (B, T, 3)
+        factor = (overlap / square.clamp(min=1e-6)).clamp(1 / _MOST_STRETCHED, _MOST_STRETCHED)
+        factor = torch.cat([factor[..., :2], torch.ones_like(factor[..., 2:])], dim=-1)
+        error = (factor[:, :, None] * seen - true).abs().mean(dim=(2, 3))  # (B, T)
         total = error.masked_fill(~valid, 0).sum() / valid.sum().clamp(min=1)
         return self.loss_weight * total

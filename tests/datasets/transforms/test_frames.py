@@ -125,3 +125,44 @@ def test_rejects_impossible_values(kwargs):
 def test_frames_of_different_sizes_cannot_be_erased():
     with pytest.raises(ValueError, match='EraseFrames needs frames of one size; put ResizeFrames'):
         erase([np.zeros((4, 2, 3), np.uint8)])
+
+
+def jittered(frames, seed=0, **kwargs):
+    transform = TRANSFORMS.build(dict(type='JitterColors', **kwargs))
+    return transform(dict(frames=frames, rng=np.random.default_rng(seed)))['frames']
+
+
+def test_colours_of_a_clip_change_alike_in_all_frames():
+    frames = np.repeat(np.random.default_rng(0).integers(256, size=(1, 6, 4, 3)), 3, axis=0)
+    changed = jittered(frames.astype(np.uint8))
+    assert changed.dtype == np.uint8
+    assert (changed == changed[:1]).all()
+    assert (changed != frames).any()
+
+
+def test_a_grey_level_becomes_gain_times_it_plus_offset_for_each_channel():
+    frames = np.zeros((1, 1, 2, 3), np.uint8)
+    frames[0, 0, 1] = 100
+    dark, light = jittered(frames, offset=0.0, gain=(1.3, 1.3))[0, 0].astype(int)
+    assert dark.tolist() == [0, 0, 0]
+    assert light.tolist() == [130, 130, 130]
+    dark, light = jittered(frames, offset=20.0, gain=(1.0, 1.0), seed=3)[0, 0].astype(int)
+    assert len(set((light - 100).tolist())) == 3
+    assert (abs(light - 100) <= 20).all()
+
+
+def test_colours_stay_in_range():
+    frames = np.full((1, 2, 2, 3), 250, np.uint8)
+    assert (jittered(frames, gain=(2.0, 2.0)) == 255).all()
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'message'),
+    [
+        (dict(gain=(0.0, 1.0)), 'gain must be an ascending positive pair'),
+        (dict(offset=-1), 'offset must be at least 0, got -1'),
+    ],
+)
+def test_colour_options_out_of_range_are_named(kwargs, message):
+    with pytest.raises(ValueError, match=message):
+        TRANSFORMS.build(dict(type='JitterColors', **kwargs))

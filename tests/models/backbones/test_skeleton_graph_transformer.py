@@ -109,3 +109,17 @@ def test_unknown_encoding_is_named():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match='got 3 and 16'):
         build(num_heads=3)
+
+
+def test_scale_free_encoder_does_not_see_size():
+    encoder, skeletons = build(scale_free=True).eval(), torch.randn(2, 3, 17, 3)
+    torch.testing.assert_close(encoder(1.3 * skeletons), encoder(skeletons))
+
+
+def test_bones_are_vectors_from_the_parents():
+    encoder, skeletons = build(bones=True).eval(), torch.randn(1, 2, 17, 3)
+    prepared = encoder._prepare(skeletons)
+    assert prepared.shape == (1, 2, 17, 6)
+    # H36M: the right knee (2) hangs from the right hip (1), the root (0) from nothing.
+    torch.testing.assert_close(prepared[..., 2, 3:], skeletons[..., 2, :] - skeletons[..., 1, :])
+    assert prepared[..., 0, 3:].eq(0).all()

@@ -1,0 +1,40 @@
+"""What skeletons bring on the walkers: 192 identities to train, 96 to test, three seeds.
+
+    python tools/misc/run_study.py configs/csip_plus/study_walkers.py --out study
+
+All rows have the same tower, data, augmentation and test, and those below the first as many
+iterations.
+"""
+
+seeds = [0, 1, 2]
+data = dict(walkers=dict(ids=[192, 96]))
+control = 'control'
+ceilings = True
+runs = dict(
+    tower=dict(title='image only', config='configs/csip_plus/image_only_walkers.py'),
+    control=dict(
+        title='image only, trained on (control)',
+        config='configs/csip_plus/image_only_continued_walkers.py',
+        pretrained='tower',
+    ),
+    joints=dict(
+        title='joints as a second target',
+        config='configs/csip_plus/stage2_walkers.py',
+        pretrained='tower',
+    ),
+    stage1=dict(
+        title='stage 1 that keeps bodies',
+        config='configs/csip_plus/stage1_walkers.py',
+        pretrained='tower',
+    ),
+    csip_stage1=dict(
+        title='stage 1 (paper)',
+        config='configs/csip_plus/csip_stage1_walkers.py',
+        pretrained='tower',
+    ),
+    csip=dict(
+        title='CSIP, stages 1 and 2 (paper)',
+        config='configs/csip_plus/csip_stage2_walkers.py',
+        pretrained='csip_stage1',
+    ),
+)
