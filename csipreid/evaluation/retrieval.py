@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from csipreid.evaluation.card import EvaluationCard, fill_card
-from csipreid.evaluation.distances import distance_blocks, split_rows
+from csipreid.evaluation.distances import check_rerank, distance_blocks, split_rows
 from csipreid.evaluation.protocol import Protocol
 from csipreid.evaluation.ranking import (
     MatchRanks,
@@ -18,7 +18,6 @@ from csipreid.evaluation.ranking import (
     mean_inverse_negative_penalty,
     place_matches,
 )
-from csipreid.evaluation.re_ranking import check_options
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 # Rows that are checked for NaN at a time.
@@ -87,17 +86,18 @@ def evaluate_retrieval(
             gallery, embeddings that are not finite or all zero, a single
             camera, or no query with a match. The counts are in the message.
     """
+    options = check_rerank(rerank, protocol)
     query_rows, gallery_rows = split_rows(tracklets, protocol)
     card = fill_card(tracklets, protocol, query_rows, gallery_rows)
     notices = check_embeddings(tracklets, protocol)
     card = replace(
         card,
         test_mode=test_mode,
-        rerank=rerank and check_options(rerank),
+        rerank=options,
         notices=(*card.notices, *notices),
     )
     blocks = distance_blocks(
-        tracklets, protocol, rerank=card.rerank, max_bytes=max_bytes, device=device
+        tracklets, protocol, rerank=options, max_bytes=max_bytes, device=device
     )
     matches = join_ranks(
         [

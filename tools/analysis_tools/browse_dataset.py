@@ -106,7 +106,7 @@ def draw_clip(item: dict, height: int) -> np.ndarray:
 
 def caption(index: int, item: dict) -> str:
     """Say what a clip is."""
-    camera = 'unknown' if item['camid'] < 0 else str(item['camid'])
+    camera = 'unknown' if item['camid'] < 0 else str(item['camid'] + 1)
     parts = [
         f'#{index}, {item["subset"]}, person {item["pid"]}, camera {camera}, '
         f'{len(item["frame_paths"])} frames',
