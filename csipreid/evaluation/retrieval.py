@@ -120,14 +120,16 @@ def check_embeddings(tracklets: TrackletSet, protocol: Protocol) -> tuple[str, .
             which has no direction to take a cosine of.
     """
     size = len(tracklets.embedding)
-    finite, zero, same = np.empty(size, bool), np.empty(size, bool), True
+    finite, zero, equal = np.empty(size, bool), np.empty(size, bool), np.empty(size, bool)
+    first = None
     for start in range(0, size, _CHECKED_ROWS):
         rows = slice(start, start + _CHECKED_ROWS)
         with np.errstate(over='ignore'):
             part = np.asarray(tracklets.embedding[rows], np.float32)
+        first = part[:1] if first is None else first
         np.isfinite(part).all(axis=1, out=finite[rows])
         np.logical_not(part.any(axis=1), out=zero[rows])
-        same = same and bool((part == np.float32(tracklets.embedding[0])).all())
+        np.equal(part, first).all(axis=1, out=equal[rows])
     if not finite.all():
         raise ValueError(
             f'embeddings must be finite, got NaN or infinity in {_by_subset(tracklets, ~finite)} '
@@ -140,7 +142,7 @@ def check_embeddings(tracklets: TrackletSet, protocol: Protocol) -> tuple[str, .
     subsets = (tracklets.is_query, ~tracklets.is_query)
     if any(subset.any() and zero[subset].all() for subset in subsets):
         raise ValueError(f'{empty}, so nothing can be ranked; check the model and its weights')
-    if same:
+    if equal.all():
         return ('all embeddings are equal: nothing but the order of the rows ranks them',)
     if zero.any() and protocol.metric == 'cosine':
         return (f'{empty}: zeros have no cosine and rank as if at right angles to all others',)
