@@ -20,7 +20,7 @@ from torch import distributed  # noqa: E402
 
 from csipreid.apis.ranking_sheets import ranking_sheets  # noqa: E402
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
-from csipreid.engine.failures import fail  # noqa: E402
+from csipreid.engine.failures import explain_building, fail  # noqa: E402
 from csipreid.engine.test_mode import (  # noqa: E402
     configs_of_type,
     parse_test_mode,
@@ -124,7 +124,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
         cfg[name] = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.load_from = args.checkpoint
+    if args.checkpoint is not None:
+        cfg.load_from = args.checkpoint
     if args.amp is not None:
         loop = dict(cfg.get('test_cfg') or {})
         kind = loop.get('type', 'TestLoop')
@@ -133,7 +134,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         loop.pop('fp16', None)  # of TestLoop, in whose place the precision comes
         cfg.test_cfg = dict(loop, type='MixedPrecisionTestLoop', precision=args.amp)
     choice = parse_test_mode(args.test_mode) if args.test_mode is not None else None
+    batch_size = cfg.test_dataloader.get('batch_size', 1)
     test_mode = set_test_mode(cfg, choice, flip=args.tta)
+    if 'test_dataloader.batch_size' in (args.cfg_options or {}):
+        cfg.test_dataloader.batch_size = batch_size
 
     metrics = list(configs_of_type(cfg.test_evaluator, 'ReIDMetric'))
     wanted = [name for name in ('protocol', 'rerank') if getattr(args, name) is not None]
@@ -213,8 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             merge_args(cfg, args)
             features = keep_features(cfg, args, folder)
             runner = RUNNERS.build(cfg)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            fail(f'error: {error}')
+        except Exception as error:
+            fail(explain_building(error))
         test(runner, cfg, args, features)
 
 
