@@ -98,7 +98,7 @@ def test_broken_config_is_one_sentence(tmp_path, text, message):
 
 def test_file_that_is_no_config_is_refused(tmp_path):
     (tmp_path / 'list.txt').write_text('a')
-    with pytest.raises(ValueError, match='list.txt must end in .py'):
+    with pytest.raises(ValueError, match=r'list\.txt must end in \.py'):
         read_config(tmp_path / 'list.txt')
     with pytest.raises(FileNotFoundError, match='not found; see the folder configs/'):
         read_config(tmp_path)
