@@ -1,6 +1,7 @@
 """Test a model on a data set: RGB frames in, retrieval measures out."""
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from mmengine.runner import Runner  # noqa: E402
 from torch import distributed  # noqa: E402
 
 from csipreid.apis.ranking_sheets import ranking_sheets  # noqa: E402
+from csipreid.arguments import why_not_writable  # noqa: E402
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
 from csipreid.engine.failures import explain_building, fail  # noqa: E402
 from csipreid.engine.test_mode import (  # noqa: E402
@@ -91,13 +93,12 @@ def check_args(args: argparse.Namespace) -> None:
     """
     if args.interval < 1:
         raise ValueError(f'--interval must be at least 1, got {args.interval}')
-    if args.wait_time < 0:
+    if not 0 <= args.wait_time < math.inf:
         raise ValueError(f'--wait-time must not be negative, got {args.wait_time}')
-    if args.show_dir and Path(args.show_dir).exists() and not Path(args.show_dir).is_dir():
-        raise ValueError(f'--show-dir {args.show_dir} is a file; name a folder')
-    for name, file in (('--out', args.out), ('--dump', args.dump)):
-        if file and Path(file).is_dir():
-            raise ValueError(f'{name} {file} is a folder; name a file')
+    for name, path in (('--out', args.out), ('--dump', args.dump), ('--show-dir', args.show_dir)):
+        reason = why_not_writable(path, file=name != '--show-dir') if path is not None else None
+        if reason:
+            raise ValueError(f'{name} {path} {reason}')
     has_screen = sys.platform != 'linux' or {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ)
     if args.show and not has_screen:
         raise ValueError('--show needs a screen, and there is none; use --show-dir')

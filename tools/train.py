@@ -5,6 +5,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 # mmcv tells at import that its compiled operators are absent; nothing here uses them.
@@ -13,6 +14,7 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 from mmengine.config import Config, ConfigDict  # noqa: E402
 from torch import distributed  # noqa: E402
 
+from csipreid.arguments import whole  # noqa: E402
 from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
 from csipreid.engine.compilation import compile_options  # noqa: E402
 from csipreid.engine.failures import explain_building, fail, report  # noqa: E402
@@ -20,7 +22,7 @@ from csipreid.engine.hooks.preemption_hook import Preempted  # noqa: E402
 from csipreid.registry import RUNNERS  # noqa: E402
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
@@ -45,14 +47,14 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="scale the learning rate by the total batch size over the config's base_batch_size",
     )
-    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument('--seed', type=whole(0, 2**32 - 1), help='seed of all random numbers')
     parser.add_argument(
         '--diff-rank-seed', action='store_true', help='give each rank a seed of its own'
     )
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 
+from csipreid.arguments import output_folder
 from csipreid.engine.config import (
     check_top_level_keys,
     merge_options,
@@ -39,7 +40,9 @@ class SettingsAction(DictAction):
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of every command that builds a runner."""
-    parser.add_argument('--work-dir', help='directory for logs, configs and checkpoints')
+    parser.add_argument(
+        '--work-dir', type=output_folder, help='directory for logs, configs and checkpoints'
+    )
     parser.add_argument(
         '--data-root', help='folder of the data set; replaces every data_root of the config'
     )
@@ -90,8 +93,8 @@ def load_config(args: argparse.Namespace) -> Config:
     check_top_level_keys(cfg)
     check_config(cfg)
     cfg.launcher = args.launcher or cfg.get('launcher') or 'none'
-    cfg.work_dir = (
-        args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    cfg.work_dir = str(
+        args.work_dir or cfg.get('work_dir') or Path('work_dirs') / Path(args.config).stem
     )
     if args.amp is not None:
         check_precision(args.amp, get_device())

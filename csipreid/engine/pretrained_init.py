@@ -1,14 +1,11 @@
 """Weights from a file, for a module that they have to fit."""
 
-from pathlib import Path
-from urllib.parse import urlparse
-
-import torch
 from mmengine.logging import print_log
 from mmengine.model import PretrainedInit, update_init_info
+from mmengine.runner import CheckpointLoader
 from torch import nn
 
-from csipreid.checkpoint import first_few, read_checkpoint
+from csipreid.checkpoint import first_few
 from csipreid.registry import WEIGHT_INITIALIZERS
 
 
@@ -22,7 +19,7 @@ class FittingPretrainedInit(PretrainedInit):
     The file is read without running code from it.
 
     Args:
-        checkpoint: File, or an address that begins with http.
+        checkpoint: File, or an address.
         prefix: What the names of the wanted weights begin with in the file, such as
             'backbone'.
         map_location: Where the tensors go; see :func:`torch.load`.
@@ -35,7 +32,8 @@ class FittingPretrainedInit(PretrainedInit):
             OSError: If the file cannot be had.
             ValueError: If it is no plain checkpoint or does not fit.
         """
-        state = read_checkpoint(_to_file(str(self.checkpoint)), self.map_location)['state_dict']
+        content = CheckpointLoader.load_checkpoint(self.checkpoint, self.map_location)
+        state = content.get('state_dict', content)
         prefix = f'{self.prefix.rstrip(".")}.' if self.prefix else ''
         chosen = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
         kind = type(module).__name__
@@ -58,18 +56,6 @@ class FittingPretrainedInit(PretrainedInit):
         print_log(f'{kind} filled from {self.checkpoint}; {unused} of its tensors are not used')
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
-
-
-def _to_file(checkpoint: str) -> str:
-    """Return the file of a checkpoint, after downloading it if need be."""
-    address = urlparse(checkpoint)
-    if address.scheme not in ('http', 'https'):
-        return checkpoint
-    file = Path(torch.hub.get_dir(), 'checkpoints', Path(address.path).name)
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(checkpoint, str(file))
-    return str(file)
 
 
 def _hint(missing: list[str], state: dict, prefix: str) -> str:

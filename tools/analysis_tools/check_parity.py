@@ -31,6 +31,7 @@ from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
+from csipreid.arguments import output_file  # noqa: E402
 from csipreid.checkpoint import fill_module, read_checkpoint  # noqa: E402
 from csipreid.models.official_keys import (  # noqa: E402
     official_to_csipreid,
@@ -378,7 +379,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Check every directory; exit with status 1 if anything fails or is missing."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('folders', nargs='+', type=Path, metavar='DIR', help='recorded numbers')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all rows to this file')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='file for all rows')
     args = parser.parse_args(argv)
     results = {}
     for folder in args.folders:

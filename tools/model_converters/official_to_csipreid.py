@@ -23,6 +23,7 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from csipreid.arguments import output_file  # noqa: E402
 from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
 from csipreid.models.official_keys import (  # noqa: E402
     CSIPREID_ONLY,
@@ -135,16 +136,21 @@ def _list(what: str, keys: Sequence[str]) -> list[str]:
     return [f'{what}: {len(keys)}', *(f'    {key}' for key in keys)]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert a file; write nothing if anything does not fit."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('src', type=Path, help='checkpoint to read')
-    parser.add_argument('dst', type=Path, help='file to write')
+    parser.add_argument('dst', type=output_file, help='file to write')
     parser.add_argument('--reverse', action='store_true', help='from ours to the published layout')
     parser.add_argument(
         '--dataset-name', default='mars', help='what it was trained on, for the meta data'
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert a file; write nothing if anything does not fit."""
+    args = parse_args(argv)
     try:
         source = read_checkpoint(args.src)
         state = source['state_dict']
