@@ -5,35 +5,31 @@ import math
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+import mmcv
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from torch import distributed
 
-import mmcv  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.dist import is_main_process  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
-from torch import distributed  # noqa: E402
-
-from csipreid.apis.ranking_sheets import ranking_sheets  # noqa: E402
-from csipreid.arguments import why_not_writable  # noqa: E402
-from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
-from csipreid.engine.failures import explain_building, fail  # noqa: E402
-from csipreid.engine.test_mode import (  # noqa: E402
+from csipreid.apis.ranking_sheets import ranking_sheets
+from csipreid.arguments import why_not_writable
+from csipreid.engine.cli import add_common_arguments, load_config
+from csipreid.engine.failures import explain_building, fail
+from csipreid.engine.test_mode import (
     configs_of_type,
     parse_test_mode,
     set_test_mode,
 )
-from csipreid.evaluation.arguments import rerank_argument  # noqa: E402
-from csipreid.evaluation.feature_file import read_features  # noqa: E402
-from csipreid.evaluation.json_file import write_json  # noqa: E402
-from csipreid.evaluation.protocol import get_protocol, list_protocols  # noqa: E402
-from csipreid.evaluation.re_ranking import check_options  # noqa: E402
-from csipreid.registry import RUNNERS  # noqa: E402
+from csipreid.evaluation.arguments import rerank_argument
+from csipreid.evaluation.feature_file import read_features
+from csipreid.evaluation.json_file import write_json
+from csipreid.evaluation.protocol import get_protocol, list_protocols
+from csipreid.evaluation.re_ranking import check_options
+from csipreid.registry import RUNNERS
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -4,22 +4,18 @@ import argparse
 import os
 import sys
 import traceback
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+from mmengine.config import Config, ConfigDict
+from torch import distributed
 
-from mmengine.config import Config, ConfigDict  # noqa: E402
-from torch import distributed  # noqa: E402
-
-from csipreid.arguments import whole  # noqa: E402
-from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
-from csipreid.engine.compilation import compile_options  # noqa: E402
-from csipreid.engine.failures import explain_building, fail, report  # noqa: E402
-from csipreid.engine.hooks.preemption_hook import Preempted  # noqa: E402
-from csipreid.registry import RUNNERS  # noqa: E402
+from csipreid.arguments import whole
+from csipreid.engine.cli import add_common_arguments, load_config
+from csipreid.engine.compilation import compile_options
+from csipreid.engine.failures import explain_building, fail, report
+from csipreid.engine.hooks.preemption_hook import Preempted
+from csipreid.registry import RUNNERS
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -12,25 +12,21 @@ Example::
 
 import argparse
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+import torch
+from torch import Tensor
 
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from csipreid.arguments import output_file  # noqa: E402
-from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
-from csipreid.models.official_keys import (  # noqa: E402
+from csipreid.arguments import output_file
+from csipreid.checkpoint import read_checkpoint, write_checkpoint
+from csipreid.models.official_keys import (
     CSIPREID_ONLY,
     csipreid_to_official,
     official_to_csipreid,
 )
-from csipreid.registry import MODELS  # noqa: E402
+from csipreid.registry import MODELS
 
 _UNUSED = 'official_unused'  # where the converted file keeps keys without effect
 
