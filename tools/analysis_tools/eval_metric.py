@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from csipreid.arguments import device, output_file, real
 from csipreid.evaluation.arguments import add_metric_argument, rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.distances import check_rerank
@@ -55,11 +56,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='also camera pairs, results by tracklet length, and verification',
     )
-    parser.add_argument('--json', metavar='OUT', help='write the results to this file')
     parser.add_argument(
-        '--memory', type=float, default=1.0, metavar='GIB', help='for a block of distances'
+        '--json', type=output_file, metavar='OUT', help='write the results to this file'
     )
-    parser.add_argument('--device', help='torch device for re-ranking (default: NumPy on the CPU)')
+    parser.add_argument(
+        '--memory', type=real(above=0), default=1.0, metavar='GIB', help='for a block of distances'
+    )
+    parser.add_argument(
+        '--device', type=device, help='torch device for re-ranking (default: NumPy on the CPU)'
+    )
     return parser.parse_args(arguments)
 
 

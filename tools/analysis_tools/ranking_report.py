@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 
+from csipreid.arguments import output_folder, whole
 from csipreid.evaluation.arguments import add_metric_argument, rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.feature_file import FeatureFile, read_features
@@ -42,7 +43,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('features', help='feature file (.npz) with frame paths')
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the page')
+    parser.add_argument(
+        '--out', type=output_folder, required=True, metavar='DIR', help='folder of the page'
+    )
     parser.add_argument('--compare', metavar='OTHER.npz', help='features of another model')
     parser.add_argument('--protocol', choices=list_protocols(), default='tfclip')
     parser.add_argument(
@@ -52,10 +55,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='k-reciprocal re-ranking, by cosine only',
     )
     add_metric_argument(parser)
-    parser.add_argument('--top', type=int, default=10, help='ranks shown of each query')
-    parser.add_argument('--frames', type=int, default=4, help='frames shown of each tracklet')
+    parser.add_argument('--top', type=whole(1), default=10, help='ranks shown of each query')
+    parser.add_argument('--frames', type=whole(1), default=4, help='frames shown of each tracklet')
     parser.add_argument(
-        '--max-queries', type=int, metavar='N', help='show the worst N queries only'
+        '--max-queries', type=whole(1), metavar='N', help='show the worst N queries only'
     )
     parser.add_argument(
         '--data-root', default='', metavar='DIR', help='folder from which frame paths start'
