@@ -13,6 +13,7 @@ FILES = sorted(
 MAY_IMPORT = {
     'registry': set(),
     'version': set(),
+    'arguments': set(),
     'checkpoint': set(),
     'feature_cache': set(),
     'structures': set(),
@@ -24,7 +25,14 @@ MAY_IMPORT = {
     'models': {'registry', 'structures', 'skeletons'},
     'evaluation': {'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},
-    'engine': {'checkpoint', 'feature_cache', 'registry', 'structures', 'visualization'},
+    'engine': {
+        'arguments',
+        'checkpoint',
+        'feature_cache',
+        'registry',
+        'structures',
+        'visualization',
+    },
     'apis': {
         'checkpoint',
         'registry',
