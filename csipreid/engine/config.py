@@ -97,8 +97,8 @@ def merge_options(cfg: Config, options: Mapping[str, Any]) -> None:
         try:
             cfg.merge_from_dict({path: value})
         except Exception as error:  # MMEngine has many ways to say that a key has no place
-            reason = error.args[0] if error.args else error
-            raise ValueError(f'--cfg-options {path}={value}: {reason}') from error
+            reason = ' '.join(str(error.args[0] if error.args else error).split())
+            raise ValueError(f'--cfg-options {path}={value!r}: {reason}') from error
 
 
 def _unknown(name: str, known: Any) -> str:

@@ -70,6 +70,8 @@ _TAKEN = {
 }
 _LOADER_KEYS = {'num_batch_per_epoch', 'disable_subprocess_warning'}
 _ENVIRONMENT_KEYS = {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'}
+# Arguments of the runner that are values, and no configs.
+_PLAIN = ('default_scope', 'experiment_name', 'launcher', 'load_from', 'log_level', 'resume')
 # Libraries whose arguments of the names above are configs; another's may be anything.
 _LIBRARIES = ('csipreid', 'mmengine', 'mmcv', 'mmpretrain')
 
@@ -86,6 +88,11 @@ def check_config(cfg: Config) -> None:
         ValueError: If a type is unknown, or an argument is unknown, missing or of another
             type; it names the key and the nearest right name.
     """
+    arguments = signature_of(Runner).arguments
+    for name in _PLAIN:
+        value, hint = cfg.get(name), arguments[name].hint
+        if value is not None and not fits(value, hint):
+            raise ValueError(f'{name} must be {describe(hint)}, got {value!r}')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope') or 'csipreid'):
         _check_kind('runner_type', RUNNERS, cfg.get('runner_type', 'Runner'))
         _check(cfg, 'model', MODELS)
@@ -224,6 +231,8 @@ def _check_item(path: str, registry: Registry, node: Any, default: str | None = 
 def _check_kind(path: str, registry: Registry, name: Any) -> Any:
     """Return the class of a name, or refuse it."""
     if not isinstance(name, str):
+        if not callable(name):
+            raise ValueError(f'{path} must be the name of a {registry.name}, got {name!r}')
         return name
     with registry.switch_scope_and_registry(None) as chosen:
         try:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.config import Config
 
 from csipreid.engine.cli import add_common_arguments, load_config
 
@@ -85,3 +88,50 @@ def test_setting_that_is_no_pair_is_one_sentence(pairs, named, capsys):
 def test_settings_may_be_given_in_several_options():
     cfg = load('--cfg-options', 'model.max_clips=3', '--cfg-options', 'train_cfg.max_epochs=2')
     assert (cfg.model.max_clips, cfg.train_cfg.max_epochs) == (3, 2)
+
+
+def paths(node, prefix=''):
+    """All keys of a config, as options write them."""
+    items = enumerate(node) if isinstance(node, list) else node.items()
+    for key, value in items:
+        yield f'{prefix}{key}'
+        if isinstance(value, dict | list):
+            yield from paths(value, f'{prefix}{key}.')
+
+
+KEYS = list(paths(Config.fromfile(CONFIG)._cfg_dict))
+VALUES = [
+    'None',
+    'True',
+    '0',
+    '-1',
+    '3',
+    '0.5',
+    'nan',
+    'a',
+    '',
+    '[1,2]',
+    '(3,4)',
+    '[]',
+    'OptimWrapper',
+]
+
+
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(
+    st.sampled_from(KEYS), st.sampled_from(['', 'x', '.0', '.type', '.a.b']),
+    st.one_of(st.sampled_from(VALUES), st.text(max_size=5)), st.booleans(),
+)  # fmt: skip
+def test_any_setting_is_taken_or_refused_in_one_sentence(key, ending, value, shorter):
+    key = key[:-1] if shorter and key[-2:-1] != '.' else key
+    status = 0
+    try:
+        load('--cfg-options', f'{key}{ending}={value}')
+    except SystemExit as end:  # the parser has said why
+        status = end.code
+    except ValueError as error:
+        message = str(error)
+        assert '\n' not in message
+        assert key.split('.')[0] in message
+    assert status in (0, 2)

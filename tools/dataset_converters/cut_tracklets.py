@@ -4,7 +4,7 @@ Each track of the boxes (MOT text) is a person. The tracks for training go to ``
 others the first tracklet queries and the rest is the gallery::
 
     python tools/dataset_converters/cut_tracklets.py video.mp4 boxes.txt --out data/folder \
-        --train-tracks 1 2 3 --length 30
+        --train-tracks 1 2 3 4 --length 30
 
 For several cameras run it once per video, with ``--camera`` and, where a person's tracks have
 other numbers, ``--pids TRACK:PID ...``.
