@@ -155,19 +155,19 @@ def fill_module(
         result = module.load_state_dict(dict(state), strict=False)
     except RuntimeError as error:  # torch's way to report shapes
         lines = [line.strip() for line in str(error).splitlines()[1:]]
-        raise ValueError(f'{source} does not fit: {_first(lines)}') from error
+        raise ValueError(f'{source} does not fit: {first_few(lines)}') from error
     missing = [key for key in result.missing_keys if not key.startswith(optional or ('\0',))]
     complaints = []
     if missing:
-        complaints.append(f'{len(missing)} keys are missing from it: {_first(missing)}')
+        complaints.append(f'{len(missing)} keys are missing from it: {first_few(missing)}')
     if result.unexpected_keys:
         unexpected = result.unexpected_keys
-        complaints.append(f'{len(unexpected)} of its keys are unknown: {_first(unexpected)}')
+        complaints.append(f'{len(unexpected)} of its keys are unknown: {first_few(unexpected)}')
     if complaints:
         raise ValueError(f'{source} does not fit: ' + '; '.join(complaints))
 
 
-def _first(items: list[str]) -> str:
+def first_few(items: list[str]) -> str:
     """Name the first few items and count the rest."""
     rest = len(items) - _SHOWN
     return ', '.join(items[:_SHOWN]) + (f' and {rest} more' if rest > 0 else '')

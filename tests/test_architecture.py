@@ -13,6 +13,7 @@ FILES = sorted(
 MAY_IMPORT = {
     'registry': set(),
     'version': set(),
+    'arguments': set(),
     'checkpoint': {'file_content', 'torchscript_archive'},
     'file_content': set(),
     'torchscript_archive': set(),
@@ -27,7 +28,14 @@ MAY_IMPORT = {
     'models': {'registry', 'structures', 'skeletons'},
     'evaluation': {'file_content', 'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},
-    'engine': {'checkpoint', 'feature_cache', 'registry', 'structures', 'visualization'},
+    'engine': {
+        'arguments',
+        'checkpoint',
+        'feature_cache',
+        'registry',
+        'structures',
+        'visualization',
+    },
     'apis': {
         'checkpoint',
         'registry',

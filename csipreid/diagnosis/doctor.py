@@ -1,6 +1,7 @@
 """The examination of a data set, from the lists to the skeletons."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mmengine.registry import DefaultScope
@@ -17,6 +18,7 @@ from csipreid.diagnosis.list_checks import (
 from csipreid.diagnosis.match_checks import check_matching
 from csipreid.diagnosis.report import Report
 from csipreid.diagnosis.skeleton_checks import check_orphans, check_packs, check_skeletons
+from csipreid.evaluation.protocol import Protocol
 from csipreid.registry import DATASETS, METRICS
 from csipreid.skeletons import get_layout
 
@@ -29,6 +31,7 @@ def examine(
     lists_only: bool = False,
     num_workers: int = 1,
     watch: Watch | None = None,
+    later: Mapping[str, dict[str, Any]] | None = None,
 ) -> Report:
     """Examine the data sets of a config.
 
@@ -38,6 +41,8 @@ def examine(
         num_workers: Processes that read frames.
         watch: Called with what is read next and how many there are; returns what is called
             with the number of those that were just read.
+        later: Configs by name that are to train on the same data, such as stage 2; only
+            whether it fills their batches is checked.
     """
     report = Report()
     loaders = dict(
@@ -57,8 +62,10 @@ def examine(
     check_cameras(report, used, embedded)
     if 'train' in used:
         check_batches(report, used['train'], loaders['train'])
+        for name, other in (later or {}).items():
+            check_batches(report, used['train'], other['train_dataloader'], name)
     with DefaultScope.overwrite_default_scope('csipreid'):
-        check_matching(report, used, METRICS.build(cfg['test_evaluator']).protocol)
+        check_matching(report, used, _protocol(cfg['test_evaluator']))
     if lists_only:
         return report
     for subset, items in used.items():
@@ -73,6 +80,18 @@ def examine(
             check_skeletons(report, subset, items, layout, policy, step)
     _check_folders(report, everything)
     return report
+
+
+def _protocol(evaluator: Any) -> Protocol:
+    """Return the protocol of the first metric that has one."""
+    if isinstance(evaluator, dict):
+        evaluator = evaluator.get('metrics', evaluator)
+    for metric in evaluator if isinstance(evaluator, list | tuple) else [evaluator]:
+        kind = metric['type']
+        kind = METRICS.get(kind) if isinstance(kind, str) else kind
+        if 'protocol' in inspect.signature(kind).parameters:
+            return METRICS.build(metric).protocol
+    raise ValueError('test_evaluator has no metric with a protocol, such as ReIDMetric')
 
 
 def _load(report: Report, subset: str, settings: dict[str, Any]) -> list[dict] | None:

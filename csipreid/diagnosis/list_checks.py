@@ -137,29 +137,38 @@ def check_cameras(report: Report, subsets: dict[str, list[dict]], embedded: bool
         )
 
 
-def check_batches(report: Report, tracklets: list[dict], loader: dict) -> None:
-    """Look whether training can fill its batches."""
+def check_batches(report: Report, tracklets: list[dict], loader: dict, source: str = '') -> None:
+    """Look whether training can fill its batches.
+
+    Args:
+        report: Gets the findings.
+        tracklets: Those to train on.
+        loader: Config of the data loader.
+        source: What trains so, for the message; empty for the config that is examined.
+    """
     sampler = loader.get('sampler') or {}
     batch_size = loader.get('batch_size', 1)
+    batch = f'a batch of {source}' if source else 'a batch'
     persons = len({item['pid'] for item in tracklets})
     if sampler.get('type') == 'IdentitySampler':
-        needed = batch_size // max(1, sampler.get('num_instances', 1))
+        drawn = sampler.get('batch_size', batch_size)
+        needed = drawn // max(1, sampler.get('num_instances', 1))
         if persons < needed:
             report.add(
                 'error',
                 'too-few-identities',
                 'train',
-                f'a batch needs {needed} persons, there are {persons}; lower batch_size in '
-                'train_dataloader and its sampler',
+                f'{batch} needs {needed} persons, there are {persons}; train on more, or lower '
+                'batch_size in train_dataloader and its sampler',
             )
     elif loader.get('drop_last') and len(tracklets) < batch_size:
         report.add(
             'error',
             'too-few-tracklets',
             'train',
-            f'a batch needs {batch_size} tracklets, there are {len(tracklets)}; lower batch_size',
+            f'{batch} needs {batch_size} tracklets, there are {len(tracklets)}; lower batch_size',
         )
-    if persons == 1:
+    if persons == 1 and not source:
         report.add(
             'warning', 'one-identity', 'train', 'there is one person; nobody to tell it apart from'
         )

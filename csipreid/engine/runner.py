@@ -18,9 +18,10 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from csipreid.checkpoint import data_sizes, fill_module, put_in_place, read_checkpoint
+from csipreid.checkpoint import data_sizes, fill_module, put_in_place
 from csipreid.engine.activation_checkpointing import checkpoint_activations
 from csipreid.engine.agreement import from_first_rank
+from csipreid.engine.checkpoint_reader import CheckpointReader
 from csipreid.engine.compilation import compile_options, compile_parts
 from csipreid.engine.resuming import begin_run, checkpoints_of, remove_partial
 from csipreid.engine.run_settings import FormattedConfig
@@ -66,9 +67,9 @@ class ReIDRunner(Runner):
     # Configs until they are built.
     _train_dataloader: Any
     _val_dataloader: Any
-    _read_ahead: tuple[tuple[str, str], dict] | None = None  # a checkpoint that is needed again
 
     def __init__(self, **kwargs: Any) -> None:
+        self._checkpoints = CheckpointReader()
         super().__init__(**kwargs)
         if self._val_dataloader is not None:
             self._val_dataloader = self._early_dataloader(self._val_dataloader)
@@ -187,11 +188,7 @@ class ReIDRunner(Runner):
             FileNotFoundError: If there is no such file.
             ValueError: If it cannot be read or does not fit the model.
         """
-        ahead, self._read_ahead = self._read_ahead, None
-        if ahead is not None and ahead[0] == (str(filename), str(map_location)):
-            checkpoint = ahead[1]
-        else:
-            checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = self._checkpoints.take(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._fill(checkpoint, filename)
         self._has_loaded = True
@@ -358,21 +355,16 @@ class ReIDRunner(Runner):
             return self._train_dataloader.dataset.metainfo
         if self._load_from is None:
             raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
-        return data_sizes(self._look_into(self._load_from), self._load_from)
-
-    def _look_into(self, path: str | Path, map_location: str = 'cpu') -> dict:
-        """Read a checkpoint and keep it until :meth:`load_checkpoint` asks for it."""
-        self._read_ahead = None  # before two are in memory
-        checkpoint = read_checkpoint(path, map_location)
-        self._read_ahead = (str(path), map_location), checkpoint
-        return checkpoint
+        return data_sizes(self._checkpoints.look_into(self._load_from), self._load_from)
 
     def _farthest_checkpoint(self) -> Path | None:
         """Return the farthest checkpoint of the work directory that can be resumed."""
         paths = checkpoints_of(self.work_dir, len(self.train_dataloader))
         for path in paths:
             try:
-                checkpoint = self._look_into(path, get_device())  # where resume() wants it
+                checkpoint = self._checkpoints.look_into(
+                    path, get_device()
+                )  # where resume() wants it
                 check_training_state(checkpoint, f'checkpoint {path}')
                 self._fill(checkpoint, str(path))
             except ValueError as error:

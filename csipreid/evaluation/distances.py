@@ -1,11 +1,15 @@
 """The distances by which queries rank the gallery: one source for measures and pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.re_ranking import re_ranked_blocks
+from csipreid.evaluation.re_ranking import (
+    ReRankingOptions,
+    check_options,
+    re_ranked_blocks,
+)
 from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
@@ -66,20 +70,16 @@ def distance_blocks(
         The array is the caller's to change until the next block is asked for.
 
     Raises:
-        ValueError: If Euclidean distances were to be re-ranked.
+        ValueError: As :func:`check_rerank` and :func:`split_rows` do.
     """
     query_rows, gallery_rows = split_rows(tracklets, protocol)
-    if rerank is not None:
-        if protocol.metric != 'cosine':
-            raise ValueError(
-                're-ranking compares embeddings by their cosine; with '
-                f'metric={protocol.metric!r} it must be left out'
-            )
+    options = check_rerank(rerank, protocol)
+    if options is not None:
         yield from re_ranked_blocks(
             tracklets.embedding,
             query_rows,
             gallery_rows,
-            rerank,
+            options,
             max_bytes=max_bytes,
             device=device,
         )
@@ -90,3 +90,20 @@ def distance_blocks(
     for rows, similarities in blocks:
         # Not 1 - cosine: that would round away differences between small cosines.
         yield rows, np.negative(similarities, out=similarities)
+
+
+def check_rerank(rerank: Sequence[float] | None, protocol: Protocol) -> ReRankingOptions | None:
+    """Name and check the options of re-ranking; None without it.
+
+    Raises:
+        ValueError: If they are out of their range or the protocol compares by
+            Euclidean distance.
+    """
+    if rerank is None:
+        return None
+    if protocol.metric != 'cosine':
+        raise ValueError(
+            're-ranking compares embeddings by their cosine, the protocol by '
+            f'{protocol.metric!r}; leave one of the two out'
+        )
+    return check_options(rerank)

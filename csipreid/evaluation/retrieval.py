@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from csipreid.evaluation.card import EvaluationCard, fill_card
-from csipreid.evaluation.distances import distance_blocks, split_rows
+from csipreid.evaluation.distances import check_rerank, distance_blocks, split_rows
 from csipreid.evaluation.protocol import Protocol
 from csipreid.evaluation.ranking import (
     MatchRanks,
@@ -18,7 +18,6 @@ from csipreid.evaluation.ranking import (
     mean_inverse_negative_penalty,
     place_matches,
 )
-from csipreid.evaluation.re_ranking import check_options
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 # Rows that are checked for NaN at a time.
@@ -87,17 +86,18 @@ def evaluate_retrieval(
             gallery, embeddings that are not finite or all zero, a single
             camera, or no query with a match. The counts are in the message.
     """
+    options = check_rerank(rerank, protocol)
     query_rows, gallery_rows = split_rows(tracklets, protocol)
     card = fill_card(tracklets, protocol, query_rows, gallery_rows)
     notices = check_embeddings(tracklets, protocol)
     card = replace(
         card,
         test_mode=test_mode,
-        rerank=rerank and check_options(rerank),
+        rerank=options,
         notices=(*card.notices, *notices),
     )
     blocks = distance_blocks(
-        tracklets, protocol, rerank=card.rerank, max_bytes=max_bytes, device=device
+        tracklets, protocol, rerank=options, max_bytes=max_bytes, device=device
     )
     matches = join_ranks(
         [
@@ -120,14 +120,16 @@ def check_embeddings(tracklets: TrackletSet, protocol: Protocol) -> tuple[str, .
             which has no direction to take a cosine of.
     """
     size = len(tracklets.embedding)
-    finite, zero, same = np.empty(size, bool), np.empty(size, bool), True
+    finite, zero, equal = np.empty(size, bool), np.empty(size, bool), np.empty(size, bool)
+    first = None
     for start in range(0, size, _CHECKED_ROWS):
         rows = slice(start, start + _CHECKED_ROWS)
         with np.errstate(over='ignore'):
             part = np.asarray(tracklets.embedding[rows], np.float32)
+        first = part[:1] if first is None else first
         np.isfinite(part).all(axis=1, out=finite[rows])
         np.logical_not(part.any(axis=1), out=zero[rows])
-        same = same and bool((part == np.float32(tracklets.embedding[0])).all())
+        np.equal(part, first).all(axis=1, out=equal[rows])
     if not finite.all():
         raise ValueError(
             f'embeddings must be finite, got NaN or infinity in {_by_subset(tracklets, ~finite)} '
@@ -140,7 +142,7 @@ def check_embeddings(tracklets: TrackletSet, protocol: Protocol) -> tuple[str, .
     subsets = (tracklets.is_query, ~tracklets.is_query)
     if any(subset.any() and zero[subset].all() for subset in subsets):
         raise ValueError(f'{empty}, so nothing can be ranked; check the model and its weights')
-    if same:
+    if equal.all():
         return ('all embeddings are equal: nothing but the order of the rows ranks them',)
     if zero.any() and protocol.metric == 'cosine':
         return (f'{empty}: zeros have no cosine and rank as if at right angles to all others',)

@@ -354,3 +354,29 @@ def test_several_processes_find_the_same(folder_root, make_config):
     truncate(folder_root)
     cfg = make_config('TrackletFolder', folder_root)
     assert examine(cfg, num_workers=2).to_dict() == examine(cfg).to_dict()
+
+
+def test_the_batches_of_a_later_stage_are_checked_too(folder_root, make_config):
+    config = make_config('TrackletFolder', folder_root)
+    sampler = dict(type='IdentitySampler', batch_size=12, num_instances=4)
+    later = dict(train_dataloader=dict(batch_size=12, sampler=sampler))
+    report = examine(config, lists_only=True, later={'stage2.py': later})
+    assert not report.fit
+    (finding,) = [f for f in report.findings if f.severity == 'error']
+    assert finding.kind == 'too-few-identities'
+    assert 'stage2.py needs 3 persons, there are 2' in finding.message
+    sampler['num_instances'] = 6
+    assert examine(config, lists_only=True, later={'stage2.py': later}).fit
+
+
+@pytest.mark.parametrize('wrap', [lambda m: m, lambda m: dict(metrics=m)])
+def test_the_metric_with_a_protocol_is_found_among_several(folder_root, make_config, wrap):
+    config = make_config('TrackletFolder', folder_root)
+    metrics = [dict(type='DumpFeatures', out_file='f.npz'), config['test_evaluator']]
+    expected = examine(config, lists_only=True).matching
+    assert expected['protocol']
+    config['test_evaluator'] = wrap(metrics)
+    assert examine(config, lists_only=True).matching == expected
+    config['test_evaluator'] = wrap(metrics[:1])
+    with pytest.raises(ValueError, match='test_evaluator has no metric with a protocol'):
+        examine(config, lists_only=True)

@@ -98,3 +98,17 @@ def test_a_batch_needs_enough_persons_or_tracklets():
     assert [kind for kind, _, _ in kinds(report)] == [
         'too-few-identities', 'too-few-tracklets', 'one-identity',
     ]  # fmt: skip
+
+
+def test_batches_of_a_config_that_trains_later_are_told_by_its_name():
+    report = Report()
+    items = [tracklet(pid) for pid in (1, 1, 2, 3)]
+    sampler = dict(type='IdentitySampler', batch_size=8, num_instances=2)
+    check_batches(report, items, dict(batch_size=8, sampler=sampler), 'stage2.py')
+    assert [kind for kind, _, _ in kinds(report)] == ['too-few-identities']
+    assert report.findings[0].message.startswith(
+        'a batch of stage2.py needs 4 persons, there are 3'
+    )
+    sampler['batch_size'] = 6  # the sampler draws, whatever the loader says
+    check_batches(report, items, dict(batch_size=8, sampler=sampler), 'stage2.py')
+    assert len(report.findings) == 1

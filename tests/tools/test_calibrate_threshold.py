@@ -55,10 +55,30 @@ def test_plot_is_drawn(tool, features, tmp_path):
     assert cv2.imread(str(tmp_path / 'plots' / 'roc.png')).shape[1] > 600
 
 
+def test_folder_that_takes_no_file_is_told_before_the_work(tool, features, monkeypatch, tmp_path):
+    monkeypatch.setattr(tool, 'why_not_writable', lambda path: 'cannot be written: no right')
+    monkeypatch.setattr(tool, 'read_features', None)  # would fail if it were called
+    expected = r'model\.threshold\.json cannot be written: no right; name another file with --out'
+    with pytest.raises(SystemExit, match=expected):
+        tool.main([str(features)])
+
+
+def test_failure_to_write_is_one_sentence(tool, features, monkeypatch):
+    def fail(path, content):
+        raise OSError(28, 'No space left on device', str(path))
+
+    monkeypatch.setattr(tool, 'write_json', fail)
+    with pytest.raises(SystemExit, match=r'^error: .*No space left on device'):
+        tool.main([str(features)])
+
+
 def test_too_strict_a_demand_is_explained(tool, features):
     with np.load(features) as archive:
         arrays = dict(archive)
     arrays['embedding'] = np.ones((40, 2))
     np.savez(features, **arrays)
-    with pytest.raises(SystemExit, match=r'take a larger --fpr'):
+    with pytest.raises(
+        SystemExit,
+        match=r'760 of the 760 impostor pairs are as similar or more; .* --fpr of 1 or more',
+    ):
         tool.main([str(features), '--fpr', '0.001'])

@@ -78,6 +78,19 @@ def test_out_and_dump_may_both_write_features():
     assert files == ['f.npz', 'g.npz']
 
 
+def test_batch_of_a_dense_test_is_small_unless_it_is_given():
+    assert merged('--test-mode', 'dense').test_dataloader.batch_size == 4
+    given = merged('--test-mode', 'dense', '--cfg-options', 'test_dataloader.batch_size=9')
+    assert given.test_dataloader.batch_size == 9
+
+
+def test_checkpoint_of_the_config_is_tested_if_no_other_is_named():
+    args = tool.parse_args([CONFIG, '--cfg-options', 'load_from=mine.pth'])
+    cfg = tool.load_config(args)
+    tool.merge_args(cfg, args)
+    assert cfg.load_from == 'mine.pth'
+
+
 def test_testing_needs_no_training_data():
     cfg = merged()
     assert cfg.train_dataloader is cfg.val_dataloader is None
@@ -94,8 +107,8 @@ def test_mixed_precision_takes_the_place_of_the_loop():
 
 
 def test_mixed_precision_replaces_no_other_loop():
-    with pytest.raises(ValueError, match='--amp replaces a TestLoop; the config has a MyLoop'):
-        merged('--amp', 'bfloat16', '--cfg-options', 'test_cfg.type=MyLoop')
+    with pytest.raises(ValueError, match='--amp replaces a TestLoop; the config has a ValLoop'):
+        merged('--amp', 'bfloat16', '--cfg-options', 'test_cfg.type=ValLoop')
 
 
 @pytest.mark.parametrize('error', [OSError('gone'), ValueError('gone')])

@@ -33,10 +33,13 @@ def test_a_config_that_is_not_there_is_named():
     assert 'config none.py not found' in run('none.py')
 
 
-@pytest.mark.parametrize('text', ['model = ', 'model = dict()'])
-def test_a_broken_config_is_named(tmp_path, text):
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [('model = ', 'cannot be read: SyntaxError'), ('model = dict()', 'no config of a data set')],
+)
+def test_a_broken_config_is_named(tmp_path, text, message):
     (tmp_path / 'config.py').write_text(text)
-    assert 'config.py is no config of a data set' in run(tmp_path / 'config.py')
+    assert message in run(tmp_path / 'config.py')
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ Each track of the boxes (MOT text) is a person. The tracks for training go to ``
 others the first tracklet queries and the rest is the gallery::
 
     python tools/dataset_converters/cut_tracklets.py video.mp4 boxes.txt --out data/folder \
-        --train-tracks 1 2 3 --length 30
+        --train-tracks 1 2 3 4 --length 30
 
 For several cameras run it once per video, with ``--camera`` and, where a person's tracks have
 other numbers, ``--pids TRACK:PID ...``.
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import cv2
 
+from csipreid.arguments import output_folder, whole
 from csipreid.datasets.mot_boxes import TrackedBox, read_boxes
 from csipreid.datasets.video_files import read_video
 
@@ -28,17 +29,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('video', help='video file')
     parser.add_argument('boxes', help='MOT text file with the boxes of tracked people')
-    parser.add_argument('--out', required=True, type=Path, help='folder of the data set')
+    parser.add_argument('--out', required=True, type=output_folder, help='folder of the data set')
     parser.add_argument('--train-tracks', type=int, nargs='*', default=[], help='for training')
-    parser.add_argument('--length', type=int, default=0, help='frames per tracklet; 0: all')
-    parser.add_argument('--camera', type=int, default=0, help='from 1; 0 when unknown')
+    parser.add_argument('--length', type=whole(0), default=0, help='frames per tracklet; 0: all')
+    parser.add_argument('--camera', type=whole(0), default=0, help='from 1; 0 when unknown')
     parser.add_argument(
         '--pids', nargs='*', default=[], metavar='TRACK:PID', help='default: the track number'
     )
-    args = parser.parse_args(argv)
-    if args.length < 0 or args.camera < 0:
-        parser.error('--length and --camera cannot be negative')
-    return args
+    return parser.parse_args(argv)
 
 
 def parse_pids(pairs: Sequence[str]) -> dict[int, int]:

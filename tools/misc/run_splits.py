@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
+
+from csipreid.arguments import output_folder, whole
+from csipreid.engine.config import read_config
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -29,8 +31,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('configs', nargs='+', help='configs to train in this order')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/NAME_splits')
-    parser.add_argument('--splits', type=int, nargs='+', default=list(range(10)))
+    parser.add_argument('--work-dir', type=output_folder, help='default: work_dirs/NAME_splits')
+    parser.add_argument('--splits', type=whole(0), nargs='+', default=list(range(10)))
     parser.add_argument('--pretrained', help='trained parts that the first config starts from')
     parser.add_argument('--data-root', help='folder of the data set')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='as for tools/train.py')
@@ -55,7 +57,7 @@ def run_split(args: argparse.Namespace, work_dir: Path, split: int) -> Path:
     shared = [] if args.data_root is None else ['--data-root', args.data_root]
     pretrained = args.pretrained
     for config in args.configs:
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
         options = [*args.cfg_options, *split_options(cfg._cfg_dict, split)]
         options = ['--cfg-options', *options] if options else []
         stage = folder / Path(config).stem
@@ -128,9 +130,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     work_dir = args.work_dir or Path('work_dirs', f'{Path(args.configs[-1]).stem}_splits')
     for config in args.configs:
-        if not Path(config).is_file():
-            sys.exit(f'error: config {config} not found; see the folder configs/')
-        if not list(split_options(Config.fromfile(config)._cfg_dict, 0)):
+        try:
+            cfg = read_config(config)
+        except (OSError, ValueError) as error:
+            sys.exit(f'error: {error}')
+        if not list(split_options(cfg._cfg_dict, 0)):
             sys.exit(f'error: no data set of {config} has splits')
     try:
         measures = average([run_split(args, work_dir, split) for split in args.splits])

@@ -28,14 +28,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.progress import Progress
 
+from csipreid.arguments import output_file, whole
 from csipreid.diagnosis import Report, examine
-from csipreid.engine.config import set_data_root
+from csipreid.engine.config import read_config, set_data_root
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,16 +44,25 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', help='config file')
+    parser.add_argument(
+        'later',
+        nargs='*',
+        metavar='LATER',
+        help='configs that train on the same data later, such as that of stage 2: whether it fills '
+        'their batches is checked too',
+    )
     parser.add_argument('--data-root', help='folder of the data set; replaces that of the config')
     parser.add_argument(
         '--lists-only', action='store_true', help='look at the lists alone, at no image'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the report to this file')
-    parser.add_argument('--workers', type=int, default=1, help='processes that read images')
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='write the report to this file'
+    )
+    parser.add_argument('--workers', type=whole(1), default=1, help='processes that read images')
     return parser.parse_args(argv)
 
 
-def examine_quietly(cfg: Config, args: argparse.Namespace) -> Report:
+def examine_quietly(cfg: Config, others: dict[str, Config], args: argparse.Namespace) -> Report:
     """Examine under a progress bar, without the warnings that are among the findings."""
     logger = MMLogger.get_current_instance()
     level = logger.level
@@ -65,12 +74,13 @@ def examine_quietly(cfg: Config, args: argparse.Namespace) -> Report:
                 task = bar.add_task(what, total=total)
                 return lambda done: bar.advance(task, done)
 
-            return examine(cfg.to_dict(), args.lists_only, args.workers, watch)
+            later = {name: other.to_dict() for name, other in others.items()}
+            return examine(cfg.to_dict(), args.lists_only, args.workers, watch, later)
     finally:
         logger.setLevel(level)
 
 
-def print_report(report: Report) -> None:
+def print_report(report: Report, names: str) -> None:
     """Print counts, then findings, the worst first."""
     columns = ['tracklets', 'identities', 'cameras', 'frames', 'shortest', 'longest']
     columns += ['junk', 'distractors']
@@ -87,24 +97,28 @@ def print_report(report: Report) -> None:
         for finding in report.findings:
             if finding.severity == severity:
                 print(finding)
-    print('fit for training and testing' if report.fit else 'NOT fit: training would fail')
+    print(
+        f'fit for training and testing by {names}' if report.fit else 'NOT fit: training would fail'
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Examine, print and write."""
     args = parse_args(argv)
-    if not Path(args.config).is_file():
-        sys.exit(f'error: config {args.config} not found; see the folder configs/')
     try:
-        cfg = Config.fromfile(args.config)
+        cfg = read_config(args.config)
+        others = {name: read_config(name) for name in args.later}
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
+    try:
         if args.data_root is not None:
             set_data_root(cfg, args.data_root)
-        report = examine_quietly(cfg, args)
-    except (KeyError, AttributeError, TypeError, SyntaxError, ValueError) as error:
+        report = examine_quietly(cfg, others, args)
+    except (KeyError, AttributeError, TypeError, ValueError) as error:
         sys.exit(
             f'error: {args.config} is no config of a data set: {type(error).__name__}: {error}'
         )
-    print_report(report)
+    print_report(report, ' and '.join([args.config, *args.later]))
     if args.json:
         partial = args.json.with_name(f'{args.json.name}.partial')
         args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -21,6 +21,7 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 
 from torch import Tensor  # noqa: E402
 
+from csipreid.arguments import output_file, whole  # noqa: E402
 from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
 from csipreid.models.clip_keys import ClipTower, clip_to_csipreid  # noqa: E402
 from csipreid.torchscript_archive import is_torchscript, read_torchscript  # noqa: E402
@@ -79,15 +80,20 @@ def report(tower: ClipTower) -> list[str]:
     return lines
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert a file; write nothing if anything does not fit."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('src', type=Path, help='.pt, .pth, .bin or .safetensors file')
-    parser.add_argument('dst', type=Path, help='file to write')
+    parser.add_argument('dst', type=output_file, help='file to write')
     parser.add_argument(
-        '--image-size', type=int, nargs=2, required=True, metavar=('H', 'W'), help='pixels'
+        '--image-size', type=whole(1), nargs=2, required=True, metavar=('H', 'W'), help='pixels'
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert a file; write nothing if anything does not fit."""
+    args = parse_args(argv)
     image_size = (args.image_size[0], args.image_size[1])
     try:
         tower = clip_to_csipreid(read_weights(args.src), image_size)

@@ -3,6 +3,7 @@
 from csipreid.engine.hooks.collapse_hook import CollapseHook
 from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
+from csipreid.engine.hooks.frozen_parts_hook import FrozenPartsHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
 from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from csipreid.engine.hooks.preemption_hook import PreemptionHook
@@ -15,6 +16,7 @@ __all__ = [
     'CollapseHook',
     'DeferredRuntimeInfoHook',
     'FeatureCacheHook',
+    'FrozenPartsHook',
     'LoadPretrainedHook',
     'PlainCheckpointHook',
     'PreemptionHook',

@@ -1,5 +1,6 @@
 """Checkpoints of which one is whole at any time."""
 
+import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ class SafeCheckpointHook(CheckpointHook):
     ``iter_N.pth`` in its work directory.
 
     Raises:
-        TypeError: If one of these two is given.
+        TypeError: If one of these two is given, or what is no argument of either it or of
+            ``save_checkpoint`` of the runner.
     """
 
     keep_ckpt_ids: Any
@@ -38,6 +40,9 @@ class SafeCheckpointHook(CheckpointHook):
                     'the work directory, which --work-dir chooses'
                 )
         super().__init__(*args, **kwargs)
+        strange = set(self.args) - set(inspect.signature(Runner.save_checkpoint).parameters)
+        if strange:  # MMEngine would find out when it writes the first checkpoint
+            raise TypeError(f'SafeCheckpointHook takes no {", ".join(sorted(strange))}')
 
     def before_train(self, runner: Runner) -> None:
         """Take from a resumed checkpoint only names of files that this folder holds.
