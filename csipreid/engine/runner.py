@@ -67,6 +67,8 @@ class ReIDRunner(Runner):
     # Configs until they are built.
     _train_dataloader: Any
     _val_dataloader: Any
+    optim_wrapper: Any
+    param_schedulers: Any
 
     def __init__(self, **kwargs: Any) -> None:
         self._checkpoints = CheckpointReader()

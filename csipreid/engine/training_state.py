@@ -104,8 +104,14 @@ def _compare(runner: Any, meta: Mapping[str, Any], source: str) -> None:
     if not isinstance(before, Mapping) or not all(
         isinstance(text, str) for pair in before.items() for text in pair
     ):
+        seed = runner._randomness_cfg.get('seed')
+        other = (
+            ''
+            if seed is None or meta.get('seed') in (None, seed)
+            else f'; its seed was {meta["seed"]}, not {seed}'
+        )
         runner.logger.warning(
-            f'{source} does not say under which settings it was written; those of now hold'
+            f'{source} does not say under which settings it was written; those of now hold{other}'
         )
         return
     changes = changed_settings(before, now)

@@ -179,10 +179,11 @@ def test_a_checkpoint_from_before_settings_were_kept_says_so(run, tmp_path):
     for key in ('settings', 'parameters'):
         del old['meta'][key]
     torch.save(old, tmp_path / 'epoch_2.pth')
-    rates, warnings, _ = run(tmp_path, 4, resume=True)
+    rates, warnings, _ = run(tmp_path, 4, resume=True, randomness=dict(seed=7))
     fresh, *_ = run(tmp_path / 'fresh', 4)
     assert rates == fresh[4:]
     assert 'does not say under which settings' in warnings[0]
+    assert 'its seed was 0, not 7' in warnings[0]
 
 
 _CODE = "open({!r}, 'w').write('run')\n"

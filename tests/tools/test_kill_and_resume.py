@@ -86,7 +86,7 @@ def test_differing_weights_and_torn_files_are_found(tmp_path):
     with pytest.raises(ValueError, match=r'Expecting|Unterminated'):
         tool.check_files(tmp_path / 'a')
     (tmp_path / 'b' / 'epoch_1.pth').write_bytes(b'torn')
-    with pytest.raises(ValueError, match='cannot be read'):
+    with pytest.raises(ValueError, match='is not a checkpoint'):
         tool.check_files(tmp_path / 'b')
     np.save(tmp_path / 'features.npy', np.zeros(9))
     assert tool.check_files(tmp_path / 'c') == 1
