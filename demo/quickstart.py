@@ -148,7 +148,7 @@ def draw_rankings(feature_file: Path, path: Path) -> None:
 
     def picture(index: int, verdict: Verdict, note: str = '') -> RankedTracklet:
         frames = [mmcv.imread(frame, channel_order='rgb') for frame in paths[index]]
-        caption = f'{note}id {tracklets.pid[index]} cam {tracklets.camid[index] + 1}'
+        caption = f'{note}id {tracklets.pid[index]} cam {tracklets.camid[index]}'
         return RankedTracklet(frames, verdict, caption)
 
     rows = []

@@ -125,7 +125,7 @@ class TrackletDataset(BaseDataset):
         if self.subset == 'test' and len(cameras) == 1 and is_main_process():
             MMLogger.get_current_instance().warning(
                 f'all test tracklets of {self.data_root!r} are of one camera '
-                f'(camid {cameras.pop()}, -1 means unknown): no query has a match under another '
+                f'(camera {_number(cameras.pop())}): no query has a match under another '
                 "camera; the protocol of the evaluation must have same_camera='keep'"
             )
         return items
@@ -221,3 +221,8 @@ def _check_frames(tracklets: list[dict], subset: Subset) -> None:
                 f'{paths[0]}) holds a frame that came before; each frame belongs to one tracklet, '
                 'once'
             )
+
+
+def _number(camid: int) -> str:
+    """Name a camera as files do, from 1."""
+    return 'unknown' if camid < 0 else f'{camid + 1}'

@@ -363,7 +363,7 @@ class VideoReID(ReIDModel):
         if self.camera_embedding is not None and not self._warned_of_cameras:
             self._warned_of_cameras = True
             MMLogger.get_current_instance().warning(
-                f'camera {camid} and perhaps others were not in training, which had '
+                f'camera {camid + 1} and perhaps others were not in training, which had '
                 f'{self.num_cams}: their embedding is the mean of the known ones'
             )
         return -1

@@ -22,13 +22,9 @@ SKELETON_PARTS = dict(
     prototype_updater=dict(type='PrototypeFusionUpdater', num_heads=2),
     prototype_loss=dict(type='PrototypeContrastiveLoss'),
 )
-HALLUCINATOR = dict(
-    type='SkeletonHallucinator',
+JOINTS = dict(
     joint_head=dict(type='JointPredictionHead', hidden_channels=6),
     joint_loss=dict(type='JointLoss'),
-    skeleton_encoder=SKELETON_ENCODER | dict(bones=True, scale_free=True),
-    skeleton_head=dict(type='SkeletonProjectionHead', batch_norm=True),
-    embedding_loss=dict(type='SupConLoss'),
 )
 
 
@@ -36,7 +32,7 @@ def _stage1(**kwargs):
     config = dict(
         type='SkeletonImagePretrainer',
         image_encoder=IMAGE_ENCODER,
-        hallucinator=HALLUCINATOR,
+        joints=JOINTS,
         skeleton_encoder=SKELETON_ENCODER,
         loss=dict(type='CrossModalSupConLoss'),
     )
@@ -99,6 +95,6 @@ def tiny():
         stage2=_stage2,
         batch=_batch,
         image_encoder=IMAGE_ENCODER,
-        hallucinator=HALLUCINATOR,
+        joints=JOINTS,
         skeleton_encoder=SKELETON_ENCODER,
     )

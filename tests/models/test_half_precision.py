@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-# The loss of these takes its softmax and its sums in bfloat16 where autocast runs on a CPU.
-IN_HALF = pytest.mark.xfail(strict=True, reason='CrossModalSupConLoss computes in bfloat16')
 TEMPORAL = dict(type='SkeletonGuidedTemporalModeling', num_heads=2, dropout=0.0)
 
 
@@ -12,9 +10,11 @@ def models(tiny):
     """Models without dropout, which would draw otherwise in another precision."""
     skeletons = dict(tiny.skeleton_encoder, dropout=0.0)
     stage2 = dict(temporal=TEMPORAL, skeleton_dropout=0.0)
-    contrast = dict(type='CrossModalSupConLoss')
+    contrast = dict(type='SupConLoss')
     return dict(
         stage1=lambda: tiny.stage1(skeleton_encoder=skeletons),
+        bodies=lambda: tiny.stage1(skeleton_encoder=skeletons, skeleton_loss=contrast),
+        joints=lambda: tiny.stage2(skeletons=False, **tiny.joints, **stage2),
         stage2=lambda: tiny.stage2(skeleton_encoder=skeletons, **stage2),
         baseline=lambda: tiny.stage2(skeletons=False, contrastive_loss=contrast, **stage2),
     )
@@ -29,10 +29,7 @@ def losses_and_gradient(model, batch, half):
     return losses, torch.cat(gradients)
 
 
-@pytest.mark.parametrize(
-    'name',
-    [pytest.param('stage1', marks=IN_HALF), 'stage2', pytest.param('baseline', marks=IN_HALF)],
-)
+@pytest.mark.parametrize('name', ['stage1', 'bodies', 'stage2', 'baseline', 'joints'])
 def test_losses_and_gradients_in_half_precision_are_close(tiny, name):
     model = models(tiny)[name]().train()
     labels, camids = (0, 0, 1, 1, 2, 2, 3, 3), (0, 1, 2, 0, 1, 2, 0, 1)

@@ -331,3 +331,47 @@ def test_model_without_skeletons_has_training_only_heads(tiny):
     assert {name for name in model.state_dict() if name.startswith(model.training_only)} == {
         name for name in model.state_dict() if '_head.' in name
     }
+
+
+def test_joints_are_a_further_target_of_the_tower(tiny):
+    inputs, samples = tiny.batch()
+    model = tiny.stage2(skeletons=False, **tiny.joints).train()
+    losses = model(inputs, samples, mode='loss')
+    assert set(losses) == {'loss_id', 'loss_triplet', 'loss_frame', 'loss_joint'}
+    losses['loss_joint'].backward(retain_graph=True)
+    assert model.image_encoder.patch_embed.projection.weight.grad.abs().sum() > 0
+    sum(losses.values()).backward()
+    assert untouched(model) == []
+
+
+def test_joints_belong_to_the_frames_they_are_seen_in(tiny):
+    inputs, samples = tiny.batch()
+    model = tiny.stage2(skeletons=False, **tiny.joints).eval()
+    order, frames = torch.tensor([2, 0, 1]), inputs['frames']
+    joints = model.training_outputs(inputs, samples).joints
+    assert joints.shape == (4, 3, 17, 3)
+    moved = model.training_outputs(inputs | dict(frames=frames[:, order]), samples).joints
+    torch.testing.assert_close(moved, joints[:, order])
+
+
+def test_testing_does_without_the_joint_head(tiny):
+    model = tiny.stage2(skeletons=False, **tiny.joints).eval()
+    inputs, _ = tiny.batch()
+    embedding = model(dict(frames=inputs['frames']))
+    for parameter in model.joint_head.parameters():
+        parameter.data.fill_(torch.nan)
+    torch.testing.assert_close(model(dict(frames=inputs['frames'])), embedding)
+    assert 'joint_head.' in model.training_only
+
+
+def test_joints_without_skeletons_say_what_is_missing(tiny):
+    inputs, samples = tiny.batch()
+    model = tiny.stage2(skeletons=False, **tiny.joints).train()
+    with pytest.raises(ValueError, match='add the LoadSkeletons transform'):
+        model(dict(frames=inputs['frames']), samples, mode='loss')
+
+
+@pytest.mark.parametrize('only', ['joint_head', 'joint_loss'])
+def test_joint_head_and_loss_go_together(tiny, only):
+    with pytest.raises(ValueError, match=f'joint_head and joint_loss go together, got only {only}'):
+        tiny.stage2(skeletons=False, **{only: tiny.joints[only]})

@@ -141,6 +141,7 @@ class StudyFolder:
             options += [f'--{name}', *map(str, values)]
         out = self.data_root(seed)
         tool = ROOT / 'tools/dataset_converters/make_walkers.py'
+        options += ['--workers', str(self.threads)]
         command = [sys.executable, tool, '--out', out, '--seed', seed, *options]
         run_command(map(str, command), self.folder(seed, 'logs') / 'walkers.log', self.threads)
 

@@ -80,16 +80,19 @@ class CrossModalSupConLoss(nn.Module):
             )
         if valid is None:
             valid = torch.ones_like(pids, dtype=torch.bool)
-        if self.normalize:
-            skeletons = F.normalize(skeletons, dim=1)
-            images = F.normalize(images, dim=1)
-        if self.gather:
-            skeletons, images, pids, valid = gather_rows(skeletons, images, pids, valid)
+        # In half precision the softmax at a low temperature has hardly a gradient left.
+        with torch.autocast(skeletons.device.type, enabled=False):
+            skeletons, images = skeletons.float(), images.float()
+            if self.normalize:
+                skeletons = F.normalize(skeletons, dim=1)
+                images = F.normalize(images, dim=1)
+            if self.gather:
+                skeletons, images, pids, valid = gather_rows(skeletons, images, pids, valid)
 
-        logits = skeletons @ images.T / self.temperature  # (B, B)
-        positives = pids[:, None] == pids[None, :]  # (B, B)
-        both = _one_way(logits, positives, valid) + _one_way(logits.T, positives, valid)
-        return self.loss_weight * both / 2
+            logits = skeletons @ images.T / self.temperature  # (B, B)
+            positives = pids[:, None] == pids[None, :]  # (B, B)
+            both = _one_way(logits, positives, valid) + _one_way(logits.T, positives, valid)
+            return self.loss_weight * both / 2
 
 
 def _one_way(logits: Tensor, positives: Tensor, valid: Tensor) -> Tensor:

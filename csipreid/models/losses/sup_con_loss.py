@@ -53,12 +53,14 @@ class SupConLoss(nn.Module):
         """
         if valid is None:
             valid = torch.ones_like(labels, dtype=torch.bool)
-        embeddings = F.normalize(embeddings, dim=1)
+        embeddings = F.normalize(embeddings.float(), dim=1)
         if self.gather:
             embeddings, labels, valid = gather_rows(embeddings, labels, valid)
         others = ~torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         others = others & valid[None, :]  # (B, B)
-        logits = embeddings @ embeddings.T / self.temperature
+        # In half precision the softmax at a low temperature has hardly a gradient left.
+        with torch.autocast(embeddings.device.type, enabled=False):
+            logits = embeddings @ embeddings.T / self.temperature
         # Finite, so that a row without any contrast gives numbers to weigh with zero.
         log_prob = logits.masked_fill(~others, torch.finfo(logits.dtype).min).log_softmax(dim=1)
         positives = (labels[:, None] == labels[None, :]) & others & valid[:, None]

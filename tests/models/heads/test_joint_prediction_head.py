@@ -5,7 +5,7 @@ from csipreid.registry import MODELS
 
 
 def build(**kwargs):
-    config = dict(type='JointPredictionHead', map_channels=(4, 6), feat_dim=8, hidden_channels=5)
+    config = dict(type='JointPredictionHead', map_channels=(4, 6), hidden_channels=5)
     return MODELS.build(config | kwargs)
 
 
@@ -22,31 +22,29 @@ def pointing(head, joint, row, column, size=(8, 4)):
 
 
 def test_skeletons_are_root_relative():
-    skeletons = build().eval()(maps(), torch.randn(3, 8))
+    skeletons = build().eval()(maps())
     assert skeletons.shape == (3, 17, 3)
     assert skeletons[:, 0].eq(0).all()
 
 
 def test_a_joint_is_where_its_heat_is():
     head = pointing(build().eval(), joint=3, row=6, column=0)
-    single = tuple(part[:1] for part in maps())
-    joints = head(single, torch.zeros(1, 8))[0]
-    # The box is 3.3 wide and 7 high at first; the root is seen in its middle.
+    joints = head(tuple(part[:1] for part in maps()))[0]
+    # The box is 3.3 wide and 7 high; the root is seen in its middle.
     assert joints[3, 0].item() == pytest.approx(3.3 * (0.5 / 4 - 0.5), rel=1e-4)
     assert joints[3, 1].item() == pytest.approx(7.0 * (6.5 / 8 - 0.5), rel=1e-4)
     assert joints[4, :2].abs().max().item() < 1e-5
 
 
 def test_permuting_frames_permutes_skeletons():
-    head, order = build().eval(), torch.tensor([2, 0, 1])
-    parts, tokens = maps(), torch.randn(3, 8)
-    permuted = head(tuple(part[order] for part in parts), tokens[order])
-    torch.testing.assert_close(permuted, head(parts, tokens)[order])
+    head, order, parts = build().eval(), torch.tensor([2, 0, 1]), maps()
+    permuted = head(tuple(part[order] for part in parts))
+    torch.testing.assert_close(permuted, head(parts)[order])
 
 
 def test_gradient_reaches_every_parameter():
     head = build().train()
-    head(maps(), torch.randn(3, 8)).square().sum().backward()
+    head(maps()).square().sum().backward()
     assert [n for n, p in head.named_parameters() if p.grad is None] == []
 
 

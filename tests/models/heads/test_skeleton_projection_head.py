@@ -35,7 +35,8 @@ def test_batch_norm_spreads_what_is_nearly_equal():
     tokens = 5 + 0.01 * torch.randn(16, 2, 17, 4)
     embeddings = head.pool(tokens, torch.ones(16, 2, dtype=torch.bool))
     torch.testing.assert_close(embeddings.mean(dim=0), torch.zeros(4), atol=1e-4, rtol=0)
-    assert embeddings.std(dim=0).min() > 0.5
+    # The embeddings themselves spread by 0.01 / sqrt(2 x 17).
+    assert embeddings.std(dim=0).min() > 0.4
 
 
 def test_batch_norm_ignores_clips_without_skeleton():
