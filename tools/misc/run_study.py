@@ -161,7 +161,9 @@ class StudyFolder:
             return
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / 'plan.json', plan_of(self.study, run, seed))
-        config = folder / 'config.py'
+        # Not in the folder of the run, where the runner writes the whole config by this name.
+        config = self.folder(seed, 'configs') / f'{run.name}.py'
+        config.parent.mkdir(exist_ok=True)
         config.write_text(run.config_text(), encoding='utf-8')
         train = dict(seconds=0.0, cpu_seconds=0.0, peak_gb=0.0)
         if run.train:

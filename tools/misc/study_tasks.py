@@ -69,7 +69,7 @@ def run_command(command: Iterable[str | Path], log: Path, threads: int) -> dict[
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         lines = log.read_text(encoding='utf-8', errors='replace').splitlines()[-_LAST_LINES:]
-        raise RuntimeError('\n'.join([*lines, f'the whole output is in {log}']))
+        raise RuntimeError('\n'.join([f'the whole output is in {log}', *lines]))
     unit = 1e9 if sys.platform == 'darwin' else 1e6  # bytes there, kB elsewhere
     return dict(
         seconds=round(time.perf_counter() - start, 1),
