@@ -32,7 +32,6 @@ def _stage1(**kwargs):
     config = dict(
         type='SkeletonImagePretrainer',
         image_encoder=IMAGE_ENCODER,
-        joints=JOINTS,
         skeleton_encoder=SKELETON_ENCODER,
         loss=dict(type='CrossModalSupConLoss'),
     )
