@@ -54,4 +54,4 @@ for name, epochs in dict(
         param_scheduler=dict(total=epochs),
         default_hooks=dict(checkpoint=dict(interval=epochs)),
     )
-del name, epochs, _epochs
+del name, epochs
