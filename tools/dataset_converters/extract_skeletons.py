@@ -28,6 +28,7 @@ from mmengine.registry import DefaultScope
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from csipreid.datasets.mot_boxes import read_boxes
+from csipreid.datasets.video_files import frame_size
 from csipreid.pose_estimation.extraction import Job, extract, make_batches
 from csipreid.registry import DATASETS
 from csipreid.skeletons.packing import pack_folder
@@ -116,9 +117,11 @@ def dataset_jobs(args: argparse.Namespace) -> tuple[list[Job], list[str]]:
 
 def video_jobs(args: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """Return a job per box of a video, and the folder that can be packed."""
+    boxes = read_boxes(args.boxes).within(*frame_size(args.video))
+    print(boxes)
     jobs = [
         Job(args.video, os.path.join(args.out, f'{box.track:04}', f'{box.frame:06}.json'), box)
-        for box in read_boxes(args.boxes)
+        for box in boxes.boxes
     ]
     return jobs, [args.out]
 
