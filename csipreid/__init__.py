@@ -1,6 +1,7 @@
 """csipreid: skeleton-image pretraining for video-based person re-identification."""
 
 import os
+import warnings
 from importlib import metadata
 
 from csipreid.version import __version__
@@ -10,6 +11,9 @@ __all__ = ['__version__']
 # Torch's own switch for huge pages on Linux, read at its first tensor: without them the system
 # hands out the temporary tensors of a training step on the CPU in millions of small pages.
 os.environ.setdefault('THP_MEM_ALLOC_ENABLE', '1')
+
+# mmcv tells at import that its compiled operators are absent; nothing here uses them.
+warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
 
 def _is_installed(distribution: str) -> bool:

@@ -70,7 +70,7 @@ class FrameFeatures:
     def rows(self) -> np.ndarray:
         """All features, float16 or float32, (N, D)."""
         if self._rows is None:
-            self._rows = np.load(self.path, mmap_mode='r')
+            self._rows = np.load(self.path, mmap_mode='r', allow_pickle=False)
         return self._rows
 
     def take(self, indices: np.ndarray) -> np.ndarray:
@@ -114,13 +114,15 @@ class FeatureCache:
             rows = features.rows
         except (OSError, ValueError, EOFError):  # absent, torn
             return None
-        fits = rows.shape == (self.num_frames, self.dim) and rows.dtype == self.dtype
+        fits = (getattr(rows, 'shape', None), getattr(rows, 'dtype', None)) == (
+            (self.num_frames, self.dim),
+            self.dtype,
+        )
         return features if fits else None
 
     def stamps(self) -> FrameStamps | None:
         """Return what the frames were; None if that is not known."""
-        arrays = _load_arrays(self.folder / 'frames.npz', FrameStamps._fields, self.num_frames)
-        return None if arrays is None else FrameStamps(**arrays)
+        return _load_stamps(self.folder / 'frames.npz', self.num_frames)
 
     def part_range(self, part: int) -> range:
         """Return the frames of a part."""
@@ -129,6 +131,24 @@ class FeatureCache:
     def missing_parts(self) -> list[int]:
         """Return the parts that have to be computed."""
         return [part for part in range(self.num_parts) if self._read_part(part) is None]
+
+    def remove_stale_parts(self, paths: Sequence[str]) -> int:
+        """Remove the parts that were computed from other files than those of now.
+
+        Args:
+            paths: The N frames.
+
+        Returns:
+            Number of parts that were removed.
+        """
+        stale = 0
+        for part in range(self.num_parts):
+            frames = self.part_range(part)
+            stamps = _load_stamps(self._part_path(part), len(frames))
+            if stamps and update_stamps(paths[frames.start : frames.stop], stamps) is None:
+                self._part_path(part).unlink(missing_ok=True)
+                stale += 1
+        return stale
 
     def write_part(self, part: int, features: np.ndarray, stamps: FrameStamps) -> None:
         """Write the features (n, D) and stamps of the frames of one part."""
@@ -201,11 +221,12 @@ class FeatureCache:
     def _read_part(self, part: int) -> dict[str, np.ndarray] | None:
         """Read a part; None if it is missing, torn or of another kind."""
         length = len(self.part_range(part))
-        names = ('features', *FrameStamps._fields)
-        arrays = _load_arrays(self._part_path(part), names, length)
-        if arrays is None or arrays['features'].shape != (length, self.dim):
+        stamps = _load_stamps(self._part_path(part), length)
+        arrays = _load_arrays(self._part_path(part), ('features',))
+        if stamps is None or arrays is None or arrays['features'].shape != (length, self.dim):
             return None
-        return arrays if arrays['features'].dtype == self.dtype else None
+        fits = arrays['features'].dtype == self.dtype
+        return arrays | stamps._asdict() if fits else None
 
 
 def stamp_file(path: str) -> tuple[int, int, int]:
@@ -254,14 +275,23 @@ def update_stamps(paths: Sequence[str], stamps: FrameStamps) -> FrameStamps | No
     return stamps._replace(modified=modified)
 
 
-def _load_arrays(path: Path, names: Sequence[str], length: int) -> dict[str, np.ndarray] | None:
-    """Read arrays of one length; None if the file is missing, torn or holds others."""
+def _load_stamps(path: Path, length: int) -> FrameStamps | None:
+    """Read what so many frames were; None if the file does not tell."""
+    arrays = _load_arrays(path, FrameStamps._fields)
+    if arrays is None or any(
+        a.shape != (length,) or a.dtype.kind not in 'iu' for a in arrays.values()
+    ):
+        return None
+    return FrameStamps(**arrays)
+
+
+def _load_arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+    """Read arrays; None if the file is missing, torn or holds others."""
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in names}
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in names}
     except Exception:  # a torn archive breaks zipfile and NumPy in a dozen ways
         return None
-    return arrays if all(len(array) == length for array in arrays.values()) else None
 
 
 def _write(path: Path, fill: Callable[[Any], Any]) -> None:

@@ -13,7 +13,7 @@ _LOCATIONS = {
     'DATA_SAMPLERS': ['csipreid.datasets'],
     'FUNCTIONS': ['csipreid.datasets'],
     'TRANSFORMS': ['csipreid.datasets.transforms'],
-    'MODELS': ['csipreid.models'],
+    'MODELS': ['csipreid.models', 'csipreid.pretrained_weights'],
     'METRICS': ['csipreid.evaluation'],
     'HOOKS': ['csipreid.engine'],
     'LOOPS': ['csipreid.engine'],
@@ -24,6 +24,7 @@ _LOCATIONS = {
     'PARAM_SCHEDULERS': ['csipreid.engine'],
     'TASK_UTILS': ['csipreid.pose_estimation'],
     'VISUALIZERS': ['csipreid.visualization'],
+    'WEIGHT_INITIALIZERS': ['csipreid.engine'],
 }
 
 

@@ -13,7 +13,10 @@ FILES = sorted(
 MAY_IMPORT = {
     'registry': set(),
     'version': set(),
-    'checkpoint': set(),
+    'checkpoint': {'file_content', 'torchscript_archive'},
+    'file_content': set(),
+    'torchscript_archive': set(),
+    'pretrained_weights': {'checkpoint'},
     'feature_cache': set(),
     'file_content': set(),
     'output_folder': set(),

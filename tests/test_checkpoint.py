@@ -4,7 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from csipreid.checkpoint import fill_module, read_checkpoint, select_part, write_checkpoint
+from csipreid.checkpoint import (
+    data_sizes,
+    fill_module,
+    read_checkpoint,
+    select_part,
+    write_checkpoint,
+)
 
 
 def test_bare_state_dict_is_wrapped(tmp_path):
@@ -34,9 +40,48 @@ def test_truncated_file_of_the_old_format_is_refused(tmp_path, length):
         read_checkpoint(path)
 
 
-def test_empty_file_is_refused(tmp_path):
-    (tmp_path / 'a.pth').touch()
-    with pytest.raises(ValueError, match='truncated or not a checkpoint'):
+@pytest.mark.parametrize(
+    ('content', 'name'),
+    [
+        (b'', 'an empty file'),
+        (b'\n<!DOCTYPE html><html><body>Sign in</body></html>', 'an HTML page'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 3\n', 'git-lfs'),
+        (b'hello, these are no weights\n', 'plain text'),
+        (b'{"message": "Not Found"}', 'JSON'),
+        (b'\x93NUMPY\x01\x00', 'a NumPy array'),
+    ],
+)
+def test_what_is_no_checkpoint_is_named_by_its_content(tmp_path, content, name):
+    (tmp_path / 'a.pth').write_bytes(content)
+    with pytest.raises(ValueError, match=f'a.pth is not a checkpoint but .*{name}'):
+        read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_a_program_is_no_checkpoint(tmp_path):
+    torch.jit.script(nn.Linear(1, 1)).save(tmp_path / 'a.pt')
+    with pytest.raises(ValueError, match='TorchScript archive, a program and no state dict') as e:
+        read_checkpoint(tmp_path / 'a.pt')
+    assert 'weights_only' not in str(e.value)
+
+
+@pytest.mark.parametrize('sizes', [dict(num_ids='3'), dict(num_ids=1.5), dict(num_cams=10**12)])
+def test_sizes_that_cannot_be_are_refused(sizes):
+    meta = dict(dataset_meta=dict(num_ids=3, num_cams=2) | sizes)
+    with pytest.raises(ValueError, match='must be a whole number up to'):
+        data_sizes(dict(meta=meta), 'this')
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        dict(state_dict=[1]), dict(state_dict={1: torch.ones(1)}), dict(state_dict=dict(a='x')),
+        dict(state_dict=dict(a=torch.ones(1)), meta='text'),
+        dict(state_dict=dict(a=torch.ones(1)), meta=dict(dataset_meta=['num_ids'])),
+    ],
+)  # fmt: skip
+def test_a_checkpoint_of_another_shape_is_refused(tmp_path, content):
+    torch.save(content, tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'a\.pth'):
         read_checkpoint(tmp_path / 'a.pth')
 
 

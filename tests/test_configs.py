@@ -9,7 +9,8 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from csipreid.engine.config import RUNNER_KEYS, check_top_level_keys
-from csipreid.registry import HOOKS, METRICS, MODELS, RUNNERS, TRANSFORMS
+from csipreid.engine.config_check import check_config
+from csipreid.registry import DATA_SAMPLERS, HOOKS, METRICS, MODELS, RUNNERS, TRANSFORMS
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in (ROOT / 'configs').rglob('*.py') if path.parent.name != '_base_')
@@ -75,6 +76,7 @@ def test_config_has_only_names_that_something_reads(path):
     cfg = Config.fromfile(path)
     assert set(cfg) - RUNNER_KEYS - VARIABLES == set()
     check_top_level_keys(cfg)
+    check_config(cfg)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -183,8 +185,12 @@ def test_identity_sampler_swaps(tmp_path):
         tmp_path,
         "train_dataloader = dict(sampler=dict(_delete_=True, type='DefaultSampler', shuffle=True))",
     )
-    assert cfg.train_dataloader.sampler == dict(type='DefaultSampler', shuffle=True)
-    assert cfg.train_dataloader.batch_size == 16
+    check_config(cfg)
+    sampler = cfg.train_dataloader.sampler
+    with DefaultScope.overwrite_default_scope('csipreid'):
+        drawn = list(DATA_SAMPLERS.build(sampler, default_args=dict(dataset=range(50), seed=0)))
+    assert drawn != sorted(drawn)
+    assert sorted(drawn) == list(range(50))  # every tracklet once, whose it may be
 
 
 @pytest.mark.parametrize('name', ['csip/stage1_walkers', 'csip/stage2_walkers'])

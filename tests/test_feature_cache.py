@@ -166,3 +166,57 @@ def test_only_what_nobody_writes_to_is_removed(cache):
     assert not old.exists()
     assert new.exists()
     assert cache.missing_parts() == [1, 2]
+
+
+def test_parts_of_files_that_changed_are_removed_and_others_stay(files, tmp_path):
+    paths = [files[0]] * PART_LEN + [files[1]]
+    cache = FeatureCache(tmp_path / 'cache', len(paths), 2)
+    for part in range(2):
+        frames = cache.part_range(part)
+        cache.write_part(
+            part, np.zeros((len(frames), 2)), stamps_of(paths[frames.start : frames.stop])
+        )
+    os.utime(files[0], ns=(5, 5))  # copied: another time, the same content
+    assert cache.remove_stale_parts(paths) == 0
+    with open(files[1], 'wb') as file:
+        file.write(b'replaced')
+    assert cache.remove_stale_parts(paths) == 1
+    assert cache.missing_parts() == [1]
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        dict(size=np.zeros((3, 1), int)),
+        dict(modified=np.zeros(3)),
+        dict(digest=np.array(['a'] * 3)),
+    ],
+)
+def test_stamps_of_another_kind_are_not_stamps(tmp_path, wrong):
+    cache = FeatureCache(tmp_path, 3, 2)
+    fill(cache, [0])
+    right = dict(np.load(tmp_path / 'part_00000.npz'))
+    np.savez(tmp_path / 'part_00000.npz', **(right | wrong))
+    assert cache.missing_parts() == [0]
+
+
+@pytest.mark.parametrize('name', ['part_00000.npz', 'features.npy', 'frames.npz'])
+def test_pickled_objects_are_never_loaded(tmp_path, name):
+    cache = FeatureCache(tmp_path, 3, 2)
+    fill(cache, [0])
+    cache.join({})
+    hostile = np.array([_Hostile(str(tmp_path / 'created'))] * 3, object)
+    save = np.save if name.endswith('.npy') else np.savez
+    save(tmp_path / name, hostile)
+    assert (cache.features() is None, cache.stamps() is None, cache.missing_parts()) == (
+        name == 'features.npy', name == 'frames.npz', [0]
+    )  # fmt: skip
+    assert not (tmp_path / 'created').exists()
+
+
+class _Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, 'w')

@@ -6,8 +6,17 @@
 # SIGTERM, Ctrl-C or a closed terminal saves a checkpoint and exits with 75; --resume goes on.
 set -euo pipefail
 
+case ${1:-} in -h | --help) status=0 ;; *) status=2 ;; esac
+if [ "$status" -eq 0 ] || [ $# -lt 2 ]; then
+    sed -n '2,/^set/ s/^# //p' "$0" # the lines above
+    exit "$status"
+fi
+
 CONFIG=$1
 NUM_PROC=$2
+case $NUM_PROC in
+    *[!0-9]* | 0 | '') echo "error: NUM_PROC must be a number of processes, got '$NUM_PROC'" >&2; exit 2 ;;
+esac
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 # Seconds that a process told to leave has to save before torchrun kills it. Torch reads
 # this from 2.12 on; older ones kill after 30 seconds.

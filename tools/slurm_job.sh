@@ -3,6 +3,12 @@
 # Usage: slurm_job.sh TRAIN_PY CONFIG [arguments of tools/train.py]
 set -euo pipefail
 
+case ${1:-} in -h | --help) status=0 ;; *) status=2 ;; esac
+if [ "$status" -eq 0 ] || [ $# -lt 2 ]; then
+    sed -n '2,/^set/ s/^# //p' "$0" # the lines above
+    exit "$status"
+fi
+
 hosts=$(scontrol show hostnames "$SLURM_JOB_NODELIST")
 export MASTER_ADDR=${hosts%%$'\n'*}
 export MASTER_PORT=${PORT:-$((20000 + SLURM_JOB_ID % 20000))} # jobs of a node do not meet

@@ -4,6 +4,12 @@
 # GPUS_PER_NODE (8), NNODES (1), CPUS_PER_GPU (5) and SRUN_ARGS set what the job asks for.
 set -euo pipefail
 
+case ${1:-} in -h | --help) status=0 ;; *) status=2 ;; esac
+if [ "$status" -eq 0 ] || [ $# -lt 4 ]; then
+    sed -n '2,/^set/ s/^# //p' "$0" # the lines above
+    exit "$status"
+fi
+
 PARTITION=$1
 JOB_NAME=$2
 CONFIG=$3

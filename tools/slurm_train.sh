@@ -6,6 +6,12 @@
 # it saves a checkpoint, is put into the queue again and goes on from there.
 set -euo pipefail
 
+case ${1:-} in -h | --help) status=0 ;; *) status=2 ;; esac
+if [ "$status" -eq 0 ] || [ $# -lt 3 ]; then
+    sed -n '2,/^set/ s/^# //p' "$0" # the lines above
+    exit "$status"
+fi
+
 PARTITION=$1
 JOB_NAME=$2
 HERE=$(cd "$(dirname "$0")" && pwd)

@@ -1,37 +1,35 @@
 """Test a model on a data set: RGB frames in, retrieval measures out."""
 
 import argparse
+import math
 import os
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+import mmcv
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from mmengine.runner import Runner
+from torch import distributed
 
-import mmcv  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.dist import is_main_process  # noqa: E402
-from mmengine.runner import Runner  # noqa: E402
-from torch import distributed  # noqa: E402
-
-from csipreid.apis.ranking_sheets import ranking_sheets  # noqa: E402
-from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
-from csipreid.engine.failures import fail  # noqa: E402
-from csipreid.engine.test_mode import (  # noqa: E402
+from csipreid.apis.ranking_sheets import ranking_sheets
+from csipreid.arguments import why_not_writable
+from csipreid.engine.cli import add_common_arguments, load_config
+from csipreid.engine.failures import explain_building, fail
+from csipreid.engine.test_mode import (
     configs_of_type,
     parse_test_mode,
     set_test_mode,
 )
-from csipreid.evaluation.arguments import rerank_argument  # noqa: E402
-from csipreid.evaluation.feature_file import read_features  # noqa: E402
-from csipreid.evaluation.json_file import write_json  # noqa: E402
-from csipreid.evaluation.protocol import get_protocol, list_protocols  # noqa: E402
-from csipreid.evaluation.re_ranking import check_options  # noqa: E402
-from csipreid.registry import RUNNERS  # noqa: E402
+from csipreid.evaluation.arguments import rerank_argument
+from csipreid.evaluation.feature_file import read_features
+from csipreid.evaluation.json_file import write_json
+from csipreid.evaluation.protocol import get_protocol, list_protocols
+from csipreid.evaluation.re_ranking import check_options
+from csipreid.registry import RUNNERS
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -91,13 +89,12 @@ def check_args(args: argparse.Namespace) -> None:
     """
     if args.interval < 1:
         raise ValueError(f'--interval must be at least 1, got {args.interval}')
-    if args.wait_time < 0:
+    if not 0 <= args.wait_time < math.inf:
         raise ValueError(f'--wait-time must not be negative, got {args.wait_time}')
-    if args.show_dir and Path(args.show_dir).exists() and not Path(args.show_dir).is_dir():
-        raise ValueError(f'--show-dir {args.show_dir} is a file; name a folder')
-    for name, file in (('--out', args.out), ('--dump', args.dump)):
-        if file and Path(file).is_dir():
-            raise ValueError(f'{name} {file} is a folder; name a file')
+    for name, path in (('--out', args.out), ('--dump', args.dump), ('--show-dir', args.show_dir)):
+        reason = why_not_writable(path, file=name != '--show-dir') if path is not None else None
+        if reason:
+            raise ValueError(f'{name} {path} {reason}')
     has_screen = sys.platform != 'linux' or {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ)
     if args.show and not has_screen:
         raise ValueError('--show needs a screen, and there is none; use --show-dir')
@@ -124,7 +121,8 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     for name in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'):
         cfg[name] = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-    cfg.load_from = args.checkpoint
+    if args.checkpoint is not None:
+        cfg.load_from = args.checkpoint
     if args.amp is not None:
         loop = dict(cfg.get('test_cfg') or {})
         kind = loop.get('type', 'TestLoop')
@@ -133,7 +131,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         loop.pop('fp16', None)  # of TestLoop, in whose place the precision comes
         cfg.test_cfg = dict(loop, type='MixedPrecisionTestLoop', precision=args.amp)
     choice = parse_test_mode(args.test_mode) if args.test_mode is not None else None
+    batch_size = cfg.test_dataloader.get('batch_size', 1)
     test_mode = set_test_mode(cfg, choice, flip=args.tta)
+    if 'test_dataloader.batch_size' in (args.cfg_options or {}):
+        cfg.test_dataloader.batch_size = batch_size
 
     metrics = list(configs_of_type(cfg.test_evaluator, 'ReIDMetric'))
     wanted = [name for name in ('protocol', 'rerank') if getattr(args, name) is not None]
@@ -213,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             merge_args(cfg, args)
             features = keep_features(cfg, args, folder)
             runner = RUNNERS.build(cfg)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            fail(f'error: {error}')
+        except Exception as error:
+            fail(explain_building(error))
         test(runner, cfg, args, features)
 
 

@@ -4,23 +4,21 @@ import argparse
 import os
 import sys
 import traceback
-import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+from mmengine.config import Config, ConfigDict
+from torch import distributed
 
-from mmengine.config import Config  # noqa: E402
-from torch import distributed  # noqa: E402
-
-from csipreid.engine.cli import add_common_arguments, load_config  # noqa: E402
-from csipreid.engine.compilation import compile_options  # noqa: E402
-from csipreid.engine.failures import fail, report  # noqa: E402
-from csipreid.engine.hooks.preemption_hook import Preempted  # noqa: E402
-from csipreid.registry import RUNNERS  # noqa: E402
+from csipreid.arguments import whole
+from csipreid.engine.cli import add_common_arguments, load_config
+from csipreid.engine.compilation import compile_options
+from csipreid.engine.failures import explain_building, fail, report
+from csipreid.engine.hooks.preemption_hook import Preempted
+from csipreid.registry import RUNNERS
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', help='config file')
@@ -45,20 +43,22 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help="scale the learning rate by the total batch size over the config's base_batch_size",
     )
-    parser.add_argument('--seed', type=int, help='seed of all random numbers')
+    parser.add_argument('--seed', type=whole(0, 2**32 - 1), help='seed of all random numbers')
     parser.add_argument(
         '--diff-rank-seed', action='store_true', help='give each rank a seed of its own'
     )
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
     )
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     """Apply the arguments of training to the config, in place."""
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if cfg.get('train_dataloader') is None or cfg.get('train_cfg') is None:
+        raise ValueError(f'config {args.config} has no train_dataloader and train_cfg')
     if args.amp is not None:
         kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
         if kind not in ('OptimWrapper', 'MixedPrecisionOptimWrapper'):
@@ -69,17 +69,21 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
         cfg.auto_scale_lr.enable = True
     if args.pretrained is not None:
-        if 'pretrained' not in cfg.default_hooks:
+        if cfg.get('default_hooks', {}).get('pretrained') is None:
             raise ValueError(f'{args.config} trains from scratch; --pretrained has no place in it')
         cfg.default_hooks.pretrained.checkpoint = args.pretrained
+    randomness = cfg.get('randomness') or ConfigDict(seed=None)
     if args.seed is not None:
-        cfg.randomness.seed = args.seed
-    cfg.randomness.diff_rank_seed = args.diff_rank_seed
-    cfg.randomness.deterministic = args.deterministic
+        randomness.seed = args.seed
+    if args.diff_rank_seed:
+        randomness.diff_rank_seed = True
+    if args.deterministic:
+        randomness.deterministic = True
+    cfg.randomness = randomness
 
 
 def main() -> None:
@@ -89,13 +93,13 @@ def main() -> None:
         cfg = load_config(args)
         merge_args(cfg, args)
         runner = RUNNERS.build(cfg)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        fail(f'error: {error}')
     except distributed.DistError as error:
         fail(
             f'error: the processes could not meet: {str(error).splitlines()[0]}; '
             'set PORT to one that is free'
         )
+    except Exception as error:
+        fail(explain_building(error))
     try:
         runner.train()
     except KeyboardInterrupt:

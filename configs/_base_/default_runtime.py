@@ -13,6 +13,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     sync_buffers=dict(type='SyncBuffersHook'),
     randomness=dict(type='RandomnessHook'),
+    frozen_parts=dict(type='FrozenPartsHook'),
     coverage=dict(type='SkeletonCoverageHook'),
     plain_checkpoint=dict(type='PlainCheckpointHook'),
     preemption=dict(type='PreemptionHook'),

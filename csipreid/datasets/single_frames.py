@@ -1,5 +1,6 @@
 """The frames of a data set one by one, for features that are computed once."""
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,7 @@ class SingleFrames(Dataset):
         data_root: Folder of the data set, left out of the names.
 
     Attributes:
+        root: ``data_root`` without links, so that no other folder has the same.
         names: Paths below ``data_root``.
         preparation: The steps with their settings, as text.
     """
@@ -62,6 +64,7 @@ class SingleFrames(Dataset):
     ) -> None:
         self.table = table
         self.transforms = list(transforms)
+        self.root = os.path.realpath(data_root)
         self.names = [path.removeprefix(data_root) for path in table.paths]
         self.preparation = [f'{type(t).__name__} {vars(t)}' for t in transforms]
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from csipreid.diagnosis.report import Report
 from csipreid.evaluation.card import fill_card
+from csipreid.evaluation.distances import split_rows
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.retrieval import split_rows
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 
@@ -21,6 +21,7 @@ def check_matching(report: Report, subsets: dict[str, list[dict]], protocol: Pro
         cameras[item['pid']].add(item['camid'])
     absent = [item for item in query if item['pid'] not in cameras]
     alone = [item for item in query if cameras.get(item['pid']) == {item['camid']}]
+    unmatched = [*absent, *alone] if protocol.same_camera == 'drop' else absent
     report.matching = dict(
         protocol=protocol.name,
         query_in_gallery=protocol.query_in_gallery,
@@ -29,7 +30,7 @@ def check_matching(report: Report, subsets: dict[str, list[dict]], protocol: Pro
         queries_absent_from_gallery=len(absent),
         identities_absent_from_gallery=len({item['pid'] for item in absent}),
         queries_with_same_camera_only=len(alone),
-        valid_queries_by_gallery_alone=len(query) - len(absent) - len(alone),
+        valid_queries_by_gallery_alone=len(query) - len(unmatched),
     )
     items = [*query, *gallery]
     tracklets = TrackletSet(
@@ -59,22 +60,24 @@ def check_matching(report: Report, subsets: dict[str, list[dict]], protocol: Pro
             'query-without-match',
             'query',
             f'{skipped} of {len(query)} queries are not scored under the protocol '
-            f'{protocol.name!r}: {card.skipped_absent} persons are not in the gallery, '
-            f'{card.skipped_same_camera} are there under the camera of the query only',
-            [item['frame_paths'][0] for item in [*absent, *alone]],
+            f'{protocol.name!r}: the persons of {card.skipped_absent} are not in the gallery, '
+            f'those of {card.skipped_same_camera} are there under the camera of the query only',
+            [item['frame_paths'][0] for item in unmatched],
             count=skipped,
         )
-    elif protocol.query_in_gallery and (absent or alone):
+    elif protocol.query_in_gallery and unmatched:
         report.add(
             'note',
             'query-match-among-queries',
             'query',
-            f'{len(absent) + len(alone)} of {len(query)} queries have their only match among the '
+            f'{len(unmatched)} of {len(query)} queries have their only match among the '
             f'other queries ({len(absent)} of {len({i["pid"] for i in absent})} persons who are '
             f'absent from the gallery, {len(alone)} under the same camera only); a protocol '
             'without queries in the gallery would not score them',
-            count=len(absent) + len(alone),
+            count=len(unmatched),
         )
+    for notice in card.notices:
+        report.add('warning', 'query-own-camera', 'query', notice, count=len(query))
     if unknown and protocol.same_camera == 'drop':
         report.add(
             'warning',

@@ -3,6 +3,7 @@
 from csipreid.engine.hooks import (
     DeferredRuntimeInfoHook,
     FeatureCacheHook,
+    FrozenPartsHook,
     LoadPretrainedHook,
     PlainCheckpointHook,
     PreemptionHook,
@@ -17,6 +18,7 @@ from csipreid.engine.optim_constructor import (
     FusedOptimWrapperConstructor,
     MultipliedLROptimWrapperConstructor,
 )
+from csipreid.engine.pretrained_init import FittingPretrainedInit
 from csipreid.engine.runner import ReIDRunner
 from csipreid.engine.schedulers import WarmupCosineLR
 from csipreid.engine.sharding import FullyShardedModel
@@ -24,6 +26,8 @@ from csipreid.engine.sharding import FullyShardedModel
 __all__ = [
     'DeferredRuntimeInfoHook',
     'FeatureCacheHook',
+    'FittingPretrainedInit',
+    'FrozenPartsHook',
     'FullyShardedModel',
     'FusedOptimWrapperConstructor',
     'LoadPretrainedHook',

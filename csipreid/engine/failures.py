@@ -2,6 +2,7 @@
 
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,14 @@ from csipreid.engine.resuming import checkpoints_of
 
 # What files, disks and memory do; all else is a mistake in the code.
 _NOT_OUR_MISTAKE = (OSError, ValueError, MemoryError)
+
+# What is wrong with a config besides, once it is checked: libraries that are not there, and
+# values that a library does not take.
+_OF_CONFIGS = (*_NOT_OUR_MISTAKE, ImportError, KeyError, TypeError, AssertionError)
+
+# Where code lies that is not a user's.
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ('stdlib', 'purelib', 'platlib'))
+_OURS = (str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 'tools'))
 
 # How torch says that a data worker or another process is gone. Errors of NCCL and of the
 # store have types of their own; those of gloo begin with a line of its source.
@@ -58,9 +67,26 @@ def explain(error: BaseException) -> str | None:
             f'process {_rank()} lost the others; what ended the first of them stands in its own '
             f'output ({_first_line(error)})'
         )
-    if isinstance(error, _NOT_OUR_MISTAKE):
+    if in_users_code(error) and not isinstance(error, OSError | MemoryError):
+        return None
+    if isinstance(error, (*_NOT_OUR_MISTAKE, ImportError)):
         return ' '.join(text.split()) or type(error).__name__
     return None
+
+
+def explain_building(error: Exception) -> str:
+    """Say why a runner could not be built: a sentence, or for a mistake in code the traceback."""
+    if in_users_code(error) or not isinstance(error, _OF_CONFIGS):
+        return ''.join(traceback.format_exception(error))
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return f'error: {" ".join(str(text).split()) or type(error).__name__}'
+
+
+def in_users_code(error: BaseException) -> bool:
+    """Tell whether an error comes from code that is neither a library's nor ours."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    files = [f for f in files if not f.startswith(('<', *_LIBRARIES))]
+    return bool(files) and not str(Path(files[-1]).absolute()).startswith(_OURS)
 
 
 def _rank() -> int | None:

@@ -1,7 +1,5 @@
-"""Mixed precision on any device, and the question whether it pays there."""
+"""Mixed precision on any device."""
 
-import functools
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -18,8 +16,6 @@ from csipreid.registry import LOOPS, OPTIM_WRAPPERS
 
 Precision = Literal['auto', 'float16', 'bfloat16']
 PRECISIONS = ('auto', 'float16', 'bfloat16')
-
-_SIZE = 256  # rows of the matrices that are multiplied to compare precisions
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -117,12 +113,13 @@ def check_precision(precision: str, device_type: str) -> None:
 
 
 def choose_dtype(precision: str, device_type: str) -> torch.dtype:
-    """Choose the type of the matrix products of a run.
+    """Choose the type of the matrix products of a run, and log it.
 
     On a GPU 'auto' is float16, as in the published code. On a CPU it is bfloat16
-    if that is faster there than float32, and float32 otherwise: a CPU without the
-    instructions for bfloat16 computes it many times slower. The log warns of it,
-    also where bfloat16 was asked for.
+    if the processor has instructions for it, and float32 otherwise, because without
+    them bfloat16 is computed many times slower. Nothing is timed: the same machine
+    always chooses the same. Of several processes one without the instructions
+    decides for all.
 
     Args:
         precision: One of ``PRECISIONS``.
@@ -136,47 +133,42 @@ def choose_dtype(precision: str, device_type: str) -> torch.dtype:
         ValueError: If the device cannot compute in it.
     """
     check_precision(precision, device_type)
+    logger = MMLogger.get_current_instance()
     if device_type != 'cpu':
-        return torch.bfloat16 if precision == 'bfloat16' else torch.float16
-    slowdown = torch.tensor(bfloat16_slowdown())
-    all_reduce(slowdown, 'max')  # all ranks have to choose alike
-    if slowdown < 1:
-        return torch.bfloat16
-    consequence = (
-        'it is used because it was asked for; without --amp the run would be faster'
-        if precision == 'bfloat16'
-        else 'therefore everything is computed in float32'
+        dtype = torch.bfloat16 if precision == 'bfloat16' else torch.float16
+        logger.info(f'mixed precision: matrix products in {name_of(dtype)}')
+        return dtype
+    able = torch.tensor(int(has_bfloat16_instructions()))
+    all_reduce(able, 'min')  # all ranks have to choose alike
+    has = 'has' if able else 'has no'
+    dtype = torch.bfloat16 if able or precision == 'bfloat16' else torch.float32
+    say = logger.info if able else logger.warning
+    say(
+        f'mixed precision: this processor {has} instructions for bfloat16; with precision '
+        f'{precision!r} matrix products are computed in {name_of(dtype)}'
+        + (', which is slow without them' if not able and dtype is torch.bfloat16 else '')
     )
-    MMLogger.get_current_instance().warning(
-        f'on this CPU a matrix product takes {slowdown:.3g} times as long in bfloat16 as in '
-        f'float32; {consequence}'
-    )
-    return torch.bfloat16 if precision == 'bfloat16' else torch.float32
+    return dtype
 
 
-@functools.cache
-def bfloat16_slowdown() -> float:
-    """Measure how many times longer a matrix product takes in bfloat16 on this CPU.
+def has_bfloat16_instructions() -> bool:
+    """Tell whether torch knows this processor to multiply matrices in bfloat16 by itself.
 
-    One product of two 256 x 256 matrices on one thread, in each type, after one to
-    warm up; some hundredths of a second where bfloat16 is slow. The processor time
-    counts, so that other programs on the machine do not.
-
-    Returns:
-        Time in bfloat16 over time in float32; below 1 where bfloat16 is faster.
+    These are the extensions AVX512-BF16, AMX-BF16 and the BF16 of ARM. Versions of torch
+    that do not tell (before 2.10) count as without.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _product_time(torch.bfloat16) / _product_time(torch.float32)
-    finally:
-        torch.set_num_threads(threads)
+    tell = getattr(torch.cpu, 'get_capabilities', dict)
+    return any(present for name, present in tell().items() if 'bf16' in name)
 
 
-def _product_time(dtype: torch.dtype) -> float:
-    """Time one matrix product, in seconds of this thread."""
-    matrix = torch.ones(_SIZE, _SIZE, dtype=dtype)
-    matrix @ matrix
-    start = time.thread_time()
-    matrix @ matrix
-    return time.thread_time() - start
+def name_of(dtype: torch.dtype) -> str:
+    """Return the name of a type as ``precision`` takes it, for example 'bfloat16'."""
+    return str(dtype).removeprefix('torch.')
+
+
+def precision_of(optim_wrapper: OptimWrapper) -> str:
+    """Name the type that an optimiser wrapper lets losses be computed in."""
+    if not isinstance(optim_wrapper, AmpOptimWrapper):
+        return 'float32'
+    dtype = optim_wrapper.cast_dtype
+    return name_of(dtype) if dtype is not None else 'autocast'

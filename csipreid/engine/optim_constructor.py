@@ -1,7 +1,7 @@
 """Construction of optimisers: fused where it can be, with learning rates that multiply."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
@@ -10,6 +10,18 @@ from mmengine.registry import OPTIMIZERS
 from torch import nn
 
 from csipreid.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+# Of MMEngine's constructor.
+_RULES = (
+    'bias_decay_mult',
+    'bias_lr_mult',
+    'bypass_duplicate',
+    'custom_keys',
+    'dcn_offset_lr_mult',
+    'dwconv_decay_mult',
+    'flat_decay_mult',
+    'norm_decay_mult',
+)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -20,6 +32,11 @@ class FusedOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     """
 
     optimizer_cfg: dict
+
+    def _validate_cfg(self) -> None:
+        """Accept only the rules that MMEngine has; it ignores others in silence."""
+        super()._validate_cfg()
+        _refuse_unknown(self.paramwise_cfg or {}, _RULES)
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimiser and its wrapper for a model."""
@@ -44,12 +61,7 @@ class MultipliedLROptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def _validate_cfg(self) -> None:
         """Accept only the keys that are read."""
-        unknown = set(self.paramwise_cfg) - {'bias_lr_mult', 'lr_mults'}
-        if unknown:
-            raise ValueError(
-                f'paramwise_cfg has unknown keys {sorted(unknown)}; '
-                "known are 'bias_lr_mult' and 'lr_mults'"
-            )
+        _refuse_unknown(self.paramwise_cfg or {}, ('bias_lr_mult', 'lr_mults'))
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
         """Build the optimiser and its wrapper for a model.
@@ -88,6 +100,15 @@ class MultipliedLROptimWrapperConstructor(DefaultOptimWrapperConstructor):
         return MMENGINE_OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
 
 
+def _refuse_unknown(paramwise_cfg: dict, known: Sequence[str]) -> None:
+    """Refuse rules that nothing reads."""
+    unknown = sorted(set(paramwise_cfg) - set(known))
+    if unknown:
+        raise ValueError(
+            f'optim_wrapper.paramwise_cfg has unknown keys {unknown}; known are {", ".join(known)}'
+        )
+
+
 def fuse(optimizer_cfg: dict, parameters: Iterable[nn.Parameter]) -> dict:
     """Let an optimiser update its parameters in one kernel, where torch has one.
 
@@ -121,20 +142,3 @@ def fuse(optimizer_cfg: dict, parameters: Iterable[nn.Parameter]) -> dict:
     except RuntimeError:
         return optimizer_cfg
     return fused
-
-
-def keep_kernels(optimizer: OptimWrapper, state_dict: dict) -> None:
-    """Let an optimiser compute as it was built, whatever wrote the state it is to load.
-
-    torch takes ``fused`` and ``foreach`` from the state. A state from before fusing
-    would undo it, and a loss scale, which a fused optimiser applies itself, would
-    meet one that cannot.
-
-    Args:
-        optimizer: The wrapper that is to load the state.
-        state_dict: The state, changed in place.
-    """
-    for ours, theirs in zip(
-        optimizer.param_groups, state_dict.get('param_groups', []), strict=False
-    ):
-        theirs.update({name: ours[name] for name in ('fused', 'foreach') if name in ours})

@@ -62,9 +62,24 @@ def begin_run(work_dir: str | Path, resumed: str | Path | None = None) -> list[s
 
 
 def _read_earlier(folder: Path) -> dict[str, list[int]]:
-    """Return name and stamp of the checkpoints that earlier runs left."""
+    """Return name and stamp of the checkpoints that earlier runs left.
+
+    Raises:
+        ValueError: If the note is not what a run wrote.
+    """
     path = folder / _EARLIER
-    return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+    if not path.exists():
+        return {}
+    try:
+        earlier = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError):
+        earlier = None
+    if not isinstance(earlier, dict):
+        raise ValueError(
+            f'{path} is not the note of earlier checkpoints that a run writes; remove it, and with '
+            'it the checkpoints in the folder that are not of the run to go on with'
+        )
+    return earlier
 
 
 def _stamp(path: Path) -> list[int]:

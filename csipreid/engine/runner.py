@@ -8,24 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.dist import is_distributed
 from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import distributed as torch_distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from csipreid.checkpoint import data_sizes, fill_module, put_in_place, read_checkpoint
+from csipreid.checkpoint import data_sizes, fill_module, put_in_place
 from csipreid.engine.activation_checkpointing import checkpoint_activations
 from csipreid.engine.agreement import from_first_rank
+from csipreid.engine.checkpoint_reader import CheckpointReader
 from csipreid.engine.compilation import compile_options, compile_parts
-from csipreid.engine.optim_constructor import keep_kernels
 from csipreid.engine.resuming import begin_run, checkpoints_of, remove_partial
+from csipreid.engine.run_settings import FormattedConfig
 from csipreid.engine.sharding import FullyShardedModel, whole_state
+from csipreid.engine.training_state import (
+    check_training_state,
+    resume_training,
+    training_meta,
+)
 from csipreid.registry import FUNCTIONS, MODEL_WRAPPERS, MODELS, RUNNERS
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
@@ -64,6 +69,7 @@ class ReIDRunner(Runner):
     _val_dataloader: Any
 
     def __init__(self, **kwargs: Any) -> None:
+        self._checkpoints = CheckpointReader()
         super().__init__(**kwargs)
         if self._val_dataloader is not None:
             self._val_dataloader = self._early_dataloader(self._val_dataloader)
@@ -116,9 +122,9 @@ class ReIDRunner(Runner):
             kind = model['type']  # a name or a class
             kind = MODELS.get(kind) if isinstance(kind, str) else kind
             wanted = inspect.signature(kind).parameters
-            for name in _SIZES:
-                if name in wanted and model.get(name) is None:
-                    model[name] = self._sizes()[name]
+            unset = [name for name in _SIZES if name in wanted and model.get(name) is None]
+            sizes = self._sizes() if unset else {}
+            model.update({name: sizes[name] for name in unset})
         return super().build_model(model)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -182,11 +188,9 @@ class ReIDRunner(Runner):
             FileNotFoundError: If there is no such file.
             ValueError: If it cannot be read or does not fit the model.
         """
-        checkpoint = read_checkpoint(filename, map_location)
+        checkpoint = self._checkpoints.take(filename, map_location)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         self._fill(checkpoint, filename)
-        if isinstance(self.optim_wrapper, OptimWrapper):
-            keep_kernels(self.optim_wrapper, checkpoint.get('optimizer', {}))
         self._has_loaded = True
         self.logger.info(f'Load checkpoint from {filename}')
         return checkpoint
@@ -219,30 +223,38 @@ class ReIDRunner(Runner):
         if path is not None:
             super().load_or_resume()
 
-    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Go on from a checkpoint of a training.
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: Any = 'default',
+    ) -> None:
+        """Go on from a checkpoint of a training, under the config of now.
+
+        Unlike in MMEngine nothing that the checkpoint holds is evaluated, and rates,
+        schedules and other settings are those of the config; the log names what differs.
 
         Args:
             filename: Checkpoint file.
-            *args: See :meth:`mmengine.runner.Runner.resume`.
-            **kwargs: See :meth:`mmengine.runner.Runner.resume`.
+            resume_optimizer: Kept for MMEngine's interface; must be True.
+            resume_param_scheduler: Kept for MMEngine's interface; must be True.
+            map_location: Where the tensors go; 'default' is the device of the run.
 
         Raises:
             ValueError: If it does not fit, or was written in the midst of an epoch
                 of another number of batches.
         """
-        super().resume(filename, *args, **kwargs)
-        loop: Any = self.train_loop
-        now = len(self.train_dataloader)
-        before = self._resumed_meta.get('epoch_length', now)
-        done = loop.iter - loop.epoch * before
-        if done and before != now:
-            raise ValueError(
-                f'checkpoint {filename} was written after {done} of the {before} batches of an '
-                f'epoch, which has {now} batches now; resume with the batch size and the number '
-                'of processes of then, or from the checkpoint of an epoch'
-            )
-        loop._iter = loop.epoch * now + done
+        if not (resume_optimizer and resume_param_scheduler):
+            raise ValueError('a run is resumed as a whole; load_checkpoint takes the weights alone')
+        location = get_device() if map_location == 'default' else map_location
+        checkpoint = self.load_checkpoint(filename, map_location=location)
+        check_training_state(checkpoint, f'checkpoint {filename}')
+        self.optim_wrapper = self.build_optim_wrapper(self.optim_wrapper)
+        if self.param_schedulers is not None:
+            self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
+        resume_training(self, checkpoint, f'checkpoint {filename}')
+        self.logger.info(f'resumed epoch: {self.epoch}, iter: {self.iter}')
 
     def save_checkpoint(
         self,
@@ -264,7 +276,7 @@ class ReIDRunner(Runner):
         """
         path = Path(out_dir) / filename
         partial = path.with_name(f'{filename}.partial')
-        meta = dict(kwargs.pop('meta', None) or {}, epoch_length=len(self.train_dataloader))
+        meta = dict(kwargs.pop('meta', None) or {}, **training_meta(self))
         cfg = self.cfg
         self.cfg = self._formatted_config
         try:
@@ -288,7 +300,7 @@ class ReIDRunner(Runner):
     @functools.cached_property
     def _formatted_config(self) -> Any:
         """The config as checkpoints hold it."""
-        return _FormattedConfig(self.cfg)
+        return FormattedConfig(self.cfg)
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """Scale the rates of all groups, and the one that stands for them in the log.
@@ -343,17 +355,17 @@ class ReIDRunner(Runner):
             return self._train_dataloader.dataset.metainfo
         if self._load_from is None:
             raise ValueError('a checkpoint is needed to test this model; pass it, or train first')
-        return data_sizes(read_checkpoint(self._load_from), self._load_from)
+        return data_sizes(self._checkpoints.look_into(self._load_from), self._load_from)
 
     def _farthest_checkpoint(self) -> Path | None:
         """Return the farthest checkpoint of the work directory that can be resumed."""
         paths = checkpoints_of(self.work_dir, len(self.train_dataloader))
         for path in paths:
             try:
-                checkpoint = read_checkpoint(path)
-                missing = {'optimizer', 'message_hub'} - set(checkpoint)
-                if missing or 'iter' not in checkpoint.get('meta', {}):
-                    raise ValueError(f'checkpoint {path} holds weights, not the state of a run')
+                checkpoint = self._checkpoints.look_into(
+                    path, get_device()
+                )  # where resume() wants it
+                check_training_state(checkpoint, f'checkpoint {path}')
                 self._fill(checkpoint, str(path))
             except ValueError as error:
                 self.logger.warning(f'not resumed: {error}')
@@ -372,7 +384,6 @@ class ReIDRunner(Runner):
         model = self.bare_model
         optional = () if self.will_train else getattr(model, 'training_only', ())
         fill_module(model, checkpoint['state_dict'], f'checkpoint {filename}', optional)
-        self._resumed_meta = checkpoint.get('meta', {})
 
     def _compare_sizes(self, checkpoint: dict, filename: str) -> None:
         """Refuse to train on from a checkpoint of other identities or cameras."""
@@ -384,17 +395,3 @@ class ReIDRunner(Runner):
                     f'checkpoint {filename} was trained with {name}={theirs[name]}, the model '
                     f'has {name}={ours}; is this the checkpoint of another data set?'
                 )
-
-
-class _FormattedConfig:
-    """A config whose text is formatted once: that takes longer than writing a checkpoint."""
-
-    def __init__(self, cfg: Config) -> None:
-        self._cfg = cfg
-        self.pretty_text = cfg.pretty_text
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._cfg, name)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._cfg[name]

@@ -20,3 +20,15 @@ def rerank_argument(text: str) -> tuple[int, int, float]:
         return check_options(options)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_metric_argument(parser: argparse.ArgumentParser) -> None:
+    """Add ``--metric``, by which embeddings are compared."""
+    parser.add_argument(
+        '--metric',
+        choices=['cosine', 'euclidean'],
+        default='cosine',
+        help='compare embeddings by their direction (cosine, the default), whatever their length, '
+        'or as they are by their Euclidean distance; features that other code ranked by Euclidean '
+        'distance without normalising them need euclidean',
+    )

@@ -31,19 +31,25 @@ class CameraPairs(NamedTuple):
     queries: np.ndarray
 
 
-def camera_pairs(retrieval: Retrieval, camids: np.ndarray) -> CameraPairs:
+def camera_pairs(retrieval: Retrieval) -> CameraPairs:
     """Score each query with the matches of one camera at a time.
 
     For a cell the matches of the other cameras are left out, like junk; the
-    wrong items of all cameras stay, as in the evaluation code of MARS (Zheng et
-    al., "MARS: A Video Benchmark for Large-Scale Person Re-Identification",
-    ECCV 2016), which also fills the diagonal that stays empty here: matches of
-    the query's own camera were never ranked.
+    wrong items of all cameras stay.
+
+    Differs from the evaluation code of MARS (Zheng et al., "MARS: A Video
+    Benchmark for Large-Scale Person Re-Identification", ECCV 2016) in two ways.
+    Junk is left out here as it is from mAP; the MATLAB code leaves it out of mAP,
+    but passes only the items of the query's own camera to the matrix
+    (``compute_AP_multiCam(good_image, junk, …)`` in ``evaluation_mars.m``), so
+    that junk counts as wrong there and its cells are lower by some tenths. And it
+    fills the diagonal, which stays empty here: matches of the query's own camera
+    were never ranked.
 
     Args:
         retrieval: Result of the evaluation.
-        camids: Cameras of the whole tracklet set, int64, (N,).
     """
+    camids = retrieval.tracklets.camid
     matches = retrieval.matches
     cameras = np.unique(camids[np.union1d(retrieval.query_rows, retrieval.gallery_rows)])
     query_camids = camids[retrieval.query_rows]
@@ -107,7 +113,15 @@ def by_length(retrieval: Retrieval, lengths: np.ndarray, num_bins: int = 4) -> l
         retrieval: Result of the evaluation.
         lengths: Frames of each tracklet of the whole set, int64, (N,).
         num_bins: Number of groups.
+
+    Raises:
+        ValueError: If there is not one length for each tracklet.
     """
+    size = len(retrieval.tracklets.pid)
+    if lengths.shape != (size,):
+        raise ValueError(
+            f'there must be one length for each of {size} tracklets, got {lengths.shape}'
+        )
     matches = retrieval.matches
     own = lengths[retrieval.query_rows]
     valid = matches.counts > 0

@@ -26,6 +26,7 @@ class EvaluationCard:
         cameras: Different cameras among queries and gallery.
         test_mode: How clips stood for tracklets; None if the caller did not say.
         rerank: (k1, k2, lambda) of the re-ranking; None without it.
+        notices: What makes the result doubtful, a sentence each.
     """
 
     protocol: Protocol
@@ -40,6 +41,7 @@ class EvaluationCard:
     cameras: int
     test_mode: str | None = None
     rerank: tuple[int, int, float] | None = None
+    notices: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
         """Return the counts by name."""
@@ -50,6 +52,7 @@ class EvaluationCard:
         precision = 'at the matches' if rules.average_precision == 'step' else 'by trapezoids'
         camera = 'left out' if rules.same_camera == 'drop' else 'kept'
         rerank = 'k1 {}, k2 {}, lambda {}'.format(*self.rerank) if self.rerank else 'off'
+        similarity = 'cosine' if rules.metric == 'cosine' else 'Euclidean distance'
         return '\n'.join(
             (
                 f'Evaluation protocol {rules.name!r}:',
@@ -61,8 +64,10 @@ class EvaluationCard:
                 f'{self.distractors} distractors; {self.junk} junk left out',
                 f'  rules        {self.cameras} cameras, same identity and camera {camera}, '
                 f'average precision {precision}',
+                f'  similarity   {similarity}',
                 f'  test mode    {self.test_mode or "as the pipeline samples"}',
                 f'  re-ranking   {rerank}',
+                *(f'  WARNING      {notice}' for notice in self.notices),
             )
         )
 
@@ -91,10 +96,11 @@ def fill_card(
     if drop and len(used) == 1:
         raise ValueError(
             f'all {len(query_rows)} queries and {len(gallery_rows)} gallery tracklets come from '
-            f'one camera (camid {cameras[used[0]]}), so no query can have a match under another '
+            'one camera, so no query can have a match under another '
             "camera; check camid, or use a protocol with same_camera='keep'"
         )
-    under_camera = pid * len(cameras) + camera  # one number for identity and camera
+    _, person = np.unique(pid, return_inverse=True)
+    under_camera = person * len(cameras) + camera  # one number for identity and camera
     of_identity = _occurrences(pid[gallery_rows], pid[query_rows])
     of_camera = _occurrences(under_camera[gallery_rows], under_camera[query_rows])
     present = of_identity > int(protocol.query_in_gallery)  # besides the query itself
@@ -115,13 +121,51 @@ def fill_card(
         junk=offered - len(gallery_rows),
         distractors=int(np.count_nonzero(distractors)),
         cameras=len(used),
+        notices=_notices(protocol, camera, under_camera, pid, query_rows, gallery_rows),
     )
     if card.valid_queries == 0:
         raise ValueError(
-            'no query identity appears in the gallery under another camera; check the subset and '
-            f'camid of the test set\n{card}'
+            f'no query identity appears in the gallery{" under another camera" * drop}; check the '
+            f'subset, pid and camid of the test set\n{card}'
         )
     return card
+
+
+def _notices(
+    protocol: Protocol,
+    camera: np.ndarray,
+    under_camera: np.ndarray,
+    pid: np.ndarray,
+    query_rows: np.ndarray,
+    gallery_rows: np.ndarray,
+) -> tuple[str, ...]:
+    """Tell if the queries stand in each other's way.
+
+    Ranked against one another, queries are to find their matches among
+    themselves too, and to meet the people of all cameras. Where no match is
+    among them, or their cameras film nobody else, they only put the people of
+    each query's own camera, the most similar images, before its matches.
+    """
+    if not protocol.query_in_gallery:
+        return ()
+    own, among = under_camera[query_rows], camera[query_rows]
+    alike = _occurrences(own, own)  # queries of the same identity and camera
+    strangers = _occurrences(among, among) - alike  # of the same camera alone
+    matches = _occurrences(pid[query_rows], pid[query_rows]) - alike
+    elsewhere = not np.isin(among, camera[np.setdiff1d(gallery_rows, query_rows)]).any()
+    if not strangers.any() or (matches.any() and not elsewhere):
+        return ()
+    if len(np.unique(among)) == 1:
+        what = f'all {len(among)} queries come from one camera'
+    elif elsewhere:
+        what = 'nothing but the queries comes from the cameras of the queries'
+    else:
+        what = 'no query has a match among the other queries'
+    return (
+        f'{what}: ranked against one another, as {protocol.name!r} does, each first meets the '
+        "other people of its own camera; the protocol 'market' (the gallery without the queries) "
+        'fits such a set',
+    )
 
 
 def _occurrences(among: np.ndarray, keys: np.ndarray) -> np.ndarray:

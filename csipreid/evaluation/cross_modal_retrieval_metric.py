@@ -7,7 +7,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from csipreid.evaluation.protocol import get_protocol
-from csipreid.evaluation.reid_metric import stack_results
+from csipreid.evaluation.reid_metric import keep_sample, stack_results
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.registry import METRICS
 
@@ -56,16 +56,8 @@ class CrossModalRetrievalMetric(BaseMetric):
         """
         for sample in data_samples:
             is_query = sample['subset'] == 'query'
-            embedding = sample['skeleton_embedding' if is_query else 'image_embedding']
-            self.results.append(
-                dict(
-                    embedding=embedding.detach().cpu().float().numpy(),
-                    pid=sample['pid'],
-                    camid=sample['camid'],
-                    subset=sample['subset'],
-                    usable=not is_query or bool(sample['has_skeleton']),
-                )
-            )
+            kept = keep_sample(sample, 'skeleton_embedding' if is_query else 'image_embedding')
+            self.results.append(dict(kept, usable=not is_query or bool(sample['has_skeleton'])))
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return ``mAP`` and ``rank-k``, in percent.

@@ -8,7 +8,7 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
 from csipreid.evaluation.feature_file import FeatureFile, write_features
-from csipreid.evaluation.reid_metric import stack_results
+from csipreid.evaluation.reid_metric import keep_sample, stack_results
 from csipreid.registry import METRICS
 
 
@@ -18,6 +18,7 @@ class DumpFeatures(BaseMetric):
 
     The main process writes the file when all processes have finished; its
     content is described at :func:`csipreid.evaluation.feature_file.write_features`.
+    Cameras are numbered there as in the names of the frames: from 1, -1 unknown.
 
     Args:
         out_file: The ``.npz`` to write; an older one is replaced when the new
@@ -47,15 +48,10 @@ class DumpFeatures(BaseMetric):
                 ``subset`` and, if known, ``frame_paths``.
         """
         for sample in data_samples:
-            self.results.append(
-                dict(
-                    embedding=sample['embedding'].detach().cpu().float().numpy(),
-                    pid=sample['pid'],
-                    camid=sample['camid'],
-                    subset=sample['subset'],
-                    frame_paths=list(sample.get('frame_paths', ())),
-                )
-            )
+            kept = keep_sample(sample)
+            if kept['camid'] >= 0:
+                kept['camid'] += 1
+            self.results.append(dict(kept, frame_paths=list(sample.get('frame_paths', ()))))
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Write the file; there is nothing to measure."""

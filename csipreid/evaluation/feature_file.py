@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from csipreid.evaluation.tracklet_set import TrackletSet
+from csipreid.file_content import describe_content
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def read_features(path: str | Path) -> FeatureFile:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} not found; write it with tools/test.py --dump')
-    with np.load(path) as archive:
+    with _open_archive(path) as archive:
         missing = {'embedding', 'pid', 'camid', 'is_query'} - set(archive.files)
         if missing:
             raise ValueError(
@@ -101,7 +102,7 @@ def read_features(path: str | Path) -> FeatureFile:
                 is_query=archive['is_query'].astype(bool),
             )
         except ValueError as error:
-            raise ValueError(f'{path}: {error}') from error
+            raise ValueError(f'{path}: {_without_advice(error)}') from error
         paths = _text(archive, 'frame_paths')
         counts = archive['frame_counts'] if 'frame_counts' in archive.files else None
         meta = _text(archive, 'meta')
@@ -110,6 +111,32 @@ def read_features(path: str | Path) -> FeatureFile:
         _split_paths(paths, counts, len(tracklets.pid), path),
         _parse_meta(meta),
     )
+
+
+def _open_archive(path: str | Path) -> Any:
+    """Open the archive of a feature file.
+
+    Raises:
+        ValueError: If the file is something else.
+    """
+    try:
+        archive = np.load(path, allow_pickle=False)
+    except Exception as error:  # torn archives and texts break NumPy in a dozen ways
+        content = (
+            describe_content(path) or f'torn, or no archive of arrays ({type(error).__name__})'
+        )
+        raise ValueError(
+            f'{path} is no feature file (.npz) but {content}; write it with tools/test.py --dump'
+        ) from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ValueError(f'{path} is no feature file (.npz) but one NumPy array (.npy)')
+    return archive
+
+
+def _without_advice(error: ValueError) -> str:
+    """Return what an error says, but for NumPy's way to run what a file holds."""
+    text = str(error)
+    return 'an array holds Python objects, not numbers' if 'allow_pickle' in text else text
 
 
 def _text(archive: Any, key: str) -> np.ndarray | None:
@@ -151,6 +178,6 @@ def _parse_meta(meta: np.ndarray | None) -> dict[str, Any]:
     text = '\n'.join(np.atleast_1d(meta).ravel().tolist())
     try:
         parsed = json.loads(text)
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, RecursionError):
         parsed = text
     return parsed if isinstance(parsed, dict) else dict(text=parsed)

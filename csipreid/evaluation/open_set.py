@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from csipreid.evaluation.distances import split_rows
 from csipreid.evaluation.protocol import Protocol
 from csipreid.evaluation.ranking import find_kin
-from csipreid.evaluation.retrieval import split_rows
 from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
@@ -45,7 +45,10 @@ def best_similarities(
     query_rows, gallery_rows = split_rows(tracklets, protocol)
     match = np.full(len(query_rows), -np.inf, np.float32)
     other = match.copy()
-    for rows, block in similarity_blocks(tracklets.embedding, query_rows, gallery_rows, max_bytes):
+    blocks = similarity_blocks(
+        tracklets.embedding, query_rows, gallery_rows, max_bytes, protocol.metric
+    )
+    for rows, block in blocks:
         queries = query_rows[rows]
         kin = find_kin(tracklets.pid[queries], tracklets.pid[gallery_rows])
         owners = np.repeat(np.arange(len(queries)), kin.counts)

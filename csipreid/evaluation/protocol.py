@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from csipreid.evaluation.similarity import Metric
+
 
 @dataclass(frozen=True)
 class Protocol:
@@ -21,6 +23,8 @@ class Protocol:
             do not query; None if the data set has none.
         distractor_pid: Identity of gallery items that match no query, for the
             counts only; None if the data set has none.
+        metric: 'cosine' compares embeddings by their direction; 'euclidean' by
+            their distance as they are, for features that are meant so.
 
     Raises:
         ValueError: If the rules contradict each other.
@@ -32,6 +36,7 @@ class Protocol:
     same_camera: Literal['drop', 'keep'] = 'drop'
     junk_pid: int | None = -1
     distractor_pid: int | None = 0
+    metric: Metric = 'cosine'
 
     def __post_init__(self) -> None:
         if self.average_precision not in ('step', 'trapezoid'):
@@ -40,6 +45,8 @@ class Protocol:
             )
         if self.same_camera not in ('drop', 'keep'):
             raise ValueError(f"same_camera must be 'drop' or 'keep', got {self.same_camera!r}")
+        if self.metric not in ('cosine', 'euclidean'):
+            raise ValueError(f"metric must be 'cosine' or 'euclidean', got {self.metric!r}")
         if self.query_in_gallery and self.same_camera == 'keep':
             raise ValueError(
                 "query_in_gallery=True needs same_camera='drop': each query would match itself"

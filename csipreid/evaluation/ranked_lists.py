@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from csipreid.evaluation.distances import distance_blocks, junk_rows, split_rows
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.re_ranking import re_ranked_blocks
 from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
@@ -19,8 +19,8 @@ class RankedList(NamedTuple):
     Attributes:
         query: Row of the query in the tracklet set.
         rows: Rows of the tracklets, nearest first, int64, (K,).
-        distances: 1 - cosine in [0, 2], or the re-ranked distance in [0, 1],
-            float32, (K,).
+        distances: 1 - cosine in [0, 2], the Euclidean distance, or the re-ranked
+            distance in [0, 1], float32, (K,).
         verdicts: One for each; 'same camera' and 'junk' take no rank.
     """
 
@@ -41,9 +41,10 @@ def ranked_lists(
 ) -> Iterator[RankedList]:
     """Yield each query's list down to its ``top``-th ranked tracklet.
 
-    What the protocol leaves out is listed where it would stand, but at most
-    ``top`` such tracklets; with re-ranking junk is not listed, as it is not
-    compared at all.
+    Ranks are those of :func:`csipreid.evaluation.retrieval.evaluate_retrieval`
+    with the same arguments: both take their distances from one source. What the
+    protocol leaves out is listed where it would stand, but at most ``top`` such
+    tracklets; with re-ranking junk is not listed, as it is not compared at all.
 
     Args:
         tracklets: Queries and gallery.
@@ -54,39 +55,47 @@ def ranked_lists(
         max_bytes: Memory for the distances of a block of queries.
     """
     pid, camid = tracklets.pid, tracklets.camid
-    junk = np.zeros(len(pid), bool) if protocol.junk_pid is None else pid == protocol.junk_pid
+    is_junk = junk_rows(tracklets, protocol)
     in_gallery = np.full(len(pid), protocol.query_in_gallery) | ~tracklets.is_query
-    all_queries = np.flatnonzero(tracklets.is_query & ~junk)
-    if rerank is None:
-        queries = all_queries if query_rows is None else query_rows
-        gallery = np.flatnonzero(in_gallery)
-        blocks = similarity_blocks(tracklets.embedding, queries, gallery, max_bytes)
-        blocks = ((rows, 1 - cosines) for rows, cosines in blocks)
-    else:  # all queries are neighbours of one another
-        queries = all_queries
-        gallery = np.flatnonzero(in_gallery & ~junk)
-        blocks = re_ranked_blocks(
-            tracklets.embedding, queries, gallery, rerank, max_bytes=max_bytes
-        )
-    wanted = set(queries.tolist() if query_rows is None else np.asarray(query_rows).tolist())
+    junk = np.flatnonzero(is_junk & in_gallery & (rerank is None))
+    queries, gallery = split_rows(tracklets, protocol)
+    listed = np.concatenate([gallery, junk])
+    wanted = np.ones(len(queries), bool) if query_rows is None else np.isin(queries, query_rows)
+    blocks = distance_blocks(tracklets, protocol, rerank=rerank, max_bytes=max_bytes, wanted=wanted)
     for rows, distances in blocks:
-        for query, row in zip(queries[rows].tolist(), distances, strict=True):
-            if query not in wanted:
-                continue
-            order = np.argsort(row, kind='stable')
-            order = order[gallery[order] != query]
-            near = gallery[order]
+        chosen = np.flatnonzero(wanted[rows])
+        to_junk = _to_junk(tracklets, protocol, queries[rows][chosen], junk, max_bytes)
+        for query, near_row, junk_row in zip(
+            queries[rows][chosen].tolist(), distances[chosen], to_junk, strict=True
+        ):
+            row = np.concatenate([near_row, junk_row])
+            order = np.lexsort((listed, row))  # equal distances in the order of the rows
+            order = order[listed[order] != query]
+            near = listed[order]
             same_pid = pid[near] == pid[query]
             same_camera = same_pid & (camid[near] == camid[query])
             if protocol.same_camera == 'keep':
                 same_camera[:] = False
-            left_out = same_camera | junk[near]
+            left_out = same_camera | is_junk[near]
             shown = np.cumsum(~left_out) <= top
             shown &= ~left_out | (np.cumsum(left_out) <= top)
             verdicts: list[Verdict] = [
                 'junk' if bad else 'same camera' if own else 'right' if good else 'wrong'
                 for bad, own, good in zip(
-                    junk[near[shown]], same_camera[shown], same_pid[shown], strict=True
+                    is_junk[near[shown]], same_camera[shown], same_pid[shown], strict=True
                 )
             ]
-            yield RankedList(query, near[shown], row[order[shown]], verdicts)
+            found = row[order[shown]]
+            if rerank is None and protocol.metric == 'cosine':
+                found = 1 + found  # what ranks is the negative cosine
+            yield RankedList(query, near[shown], found, verdicts)
+
+
+def _to_junk(
+    tracklets: TrackletSet, protocol: Protocol, queries: np.ndarray, junk: np.ndarray, limit: int
+) -> np.ndarray:
+    """Compare some queries (C,) with the junk (J,), which no evaluation does, (C, J)."""
+    if not len(junk) or not len(queries):
+        return np.empty((len(queries), len(junk)), np.float32)
+    blocks = similarity_blocks(tracklets.embedding, queries, junk, limit, protocol.metric)
+    return -np.concatenate([block.copy() for _, block in blocks])

@@ -79,6 +79,12 @@ def rank_matches(
             f'{len(query_camids)} for {expected[0]} queries and '
             f'{len(gallery_camids)} for {expected[1]} gallery items'
         )
+    arrays = (query_pids, gallery_pids, query_camids, gallery_camids)
+    if any(np.ndim(array) != 1 for array in arrays):
+        raise ValueError(
+            'pids and camids must have one axis, got the shapes '
+            f'{[np.shape(array) for array in arrays]}'
+        )
     if same_camera not in ('drop', 'keep'):
         raise ValueError(f"same_camera must be 'drop' or 'keep', got {same_camera!r}")
     bad = np.flatnonzero(~np.isfinite(distances).all(axis=1))

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
+from csipreid.evaluation.distances import check_rerank
 from csipreid.evaluation.protocol import get_protocol
-from csipreid.evaluation.re_ranking import check_options
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.tracklet_set import TrackletSet, stack_tracklets
 from csipreid.registry import METRICS
@@ -17,8 +17,8 @@ from csipreid.registry import METRICS
 class ReIDMetric(BaseMetric):
     """Rank-k, mAP and mINP over a query and a gallery set.
 
-    The embeddings are compared by their cosine. The protocol and the counts are
-    logged with every evaluation.
+    The embeddings are compared by their cosine, unless the protocol has another
+    ``metric``. The protocol and the counts are logged with every evaluation.
 
     Args:
         protocol: Name of a preset ('mars_official', 'tfclip', 'csip', 'market',
@@ -44,7 +44,7 @@ class ReIDMetric(BaseMetric):
         super().__init__(**kwargs)
         self.protocol = get_protocol(protocol)
         self.ranks = tuple(ranks)
-        self.rerank = None if rerank is None else check_options(rerank)
+        self.rerank = check_rerank(rerank, self.protocol)
         self.test_mode = test_mode
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -55,15 +55,7 @@ class ReIDMetric(BaseMetric):
             data_samples: Each with ``embedding`` (D,), ``pid``, ``camid`` and
                 ``subset`` ('query' or 'gallery').
         """
-        for sample in data_samples:
-            self.results.append(
-                dict(
-                    embedding=sample['embedding'].detach().cpu().float().numpy(),
-                    pid=sample['pid'],
-                    camid=sample['camid'],
-                    subset=sample['subset'],
-                )
-            )
+        self.results += [keep_sample(sample) for sample in data_samples]
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return ``mAP``, ``rank-k`` and ``mINP``, in percent.
@@ -76,6 +68,28 @@ class ReIDMetric(BaseMetric):
         )
         MMLogger.get_current_instance().info(str(retrieval.card))
         return retrieval.measures(self.ranks)
+
+
+def keep_sample(sample: dict, name: str = 'embedding') -> dict[str, Any]:
+    """Return what an evaluation needs of a sample, on the CPU.
+
+    The vector on the CPU takes the place of the one in the sample: the metrics
+    of an evaluator are given the same samples, so all keep one copy of it.
+
+    Args:
+        sample: With ``pid``, ``camid``, ``subset`` and the vector.
+        name: Key of the vector, float, any precision, (D,).
+
+    Returns:
+        ``embedding``, float32, (D,), ``pid``, ``camid`` and ``subset``.
+    """
+    sample[name] = sample[name].detach().cpu().float()
+    return dict(
+        embedding=sample[name].numpy(),
+        pid=sample['pid'],
+        camid=sample['camid'],
+        subset=sample['subset'],
+    )
 
 
 def stack_results(results: list[dict]) -> TrackletSet:

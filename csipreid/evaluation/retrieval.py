@@ -1,11 +1,12 @@
 """Retrieval of query tracklets from a gallery: embeddings in, measures and card out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from csipreid.evaluation.card import EvaluationCard, fill_card
+from csipreid.evaluation.distances import check_rerank, distance_blocks, split_rows
 from csipreid.evaluation.protocol import Protocol
 from csipreid.evaluation.ranking import (
     MatchRanks,
@@ -17,8 +18,6 @@ from csipreid.evaluation.ranking import (
     mean_inverse_negative_penalty,
     place_matches,
 )
-from csipreid.evaluation.re_ranking import check_options, re_ranked_blocks
-from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
 # Rows that are checked for NaN at a time.
@@ -30,6 +29,7 @@ class Retrieval:
     """Result of one evaluation.
 
     Args:
+        tracklets: What was ranked.
         card: Protocol and counts.
         matches: Ranks of the correct matches of the queries in ``query_rows``;
             its ``columns`` index ``gallery_rows``.
@@ -37,6 +37,7 @@ class Retrieval:
         gallery_rows: Rows of the tracklet set that are ranked, int64, (G,).
     """
 
+    tracklets: TrackletSet
     card: EvaluationCard
     matches: MatchRanks
     query_rows: np.ndarray
@@ -64,7 +65,7 @@ def evaluate_retrieval(
     max_bytes: int = 1 << 30,
     device: str | None = None,
 ) -> Retrieval:
-    """Rank the gallery of each query by the cosine of the embeddings, or re-ranked.
+    """Rank the gallery of each query by its protocol's metric, or re-ranked.
 
     The gallery keeps the order of the rows, which decides ties; with the
     queries in the gallery these stand where they stand in the set.
@@ -82,15 +83,21 @@ def evaluate_retrieval(
 
     Raises:
         ValueError: If the evaluation could not mean anything: no query, no
-            gallery, embeddings that are not finite, a single camera, or no
-            query with a match. The counts are in the message.
+            gallery, embeddings that are not finite or all zero, a single
+            camera, or no query with a match. The counts are in the message.
     """
+    options = check_rerank(rerank, protocol)
     query_rows, gallery_rows = split_rows(tracklets, protocol)
-    check_embeddings(tracklets)
     card = fill_card(tracklets, protocol, query_rows, gallery_rows)
-    card = replace(card, test_mode=test_mode, rerank=rerank and check_options(rerank))
-    blocks = _distance_blocks(
-        tracklets.embedding, query_rows, gallery_rows, card.rerank, max_bytes, device
+    notices = check_embeddings(tracklets, protocol)
+    card = replace(
+        card,
+        test_mode=test_mode,
+        rerank=options,
+        notices=(*card.notices, *notices),
+    )
+    blocks = distance_blocks(
+        tracklets, protocol, rerank=options, max_bytes=max_bytes, device=device
     )
     matches = join_ranks(
         [
@@ -98,71 +105,57 @@ def evaluate_retrieval(
             for rows, distances in blocks
         ]
     )
-    return Retrieval(card, matches, query_rows, gallery_rows)
+    return Retrieval(tracklets, card, matches, query_rows, gallery_rows)
 
 
-def split_rows(tracklets: TrackletSet, protocol: Protocol) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that query (Q,) and the rows that are ranked (G,), int64.
+def check_embeddings(tracklets: TrackletSet, protocol: Protocol) -> tuple[str, ...]:
+    """Refuse embeddings that no ranking could be made of.
 
-    Raises:
-        ValueError: If one of the two is empty.
-    """
-    named = (
-        np.ones(len(tracklets.pid), bool)
-        if protocol.junk_pid is None
-        else tracklets.pid != protocol.junk_pid
-    )
-    for subset, chosen in (('query', tracklets.is_query), ('gallery', ~tracklets.is_query)):
-        if not (chosen & named).any():
-            raise ValueError(
-                f'the test set holds no {subset} tracklet besides {np.count_nonzero(chosen)} junk '
-                f'ones (of {len(tracklets.pid)} tracklets, '
-                f'{np.count_nonzero(tracklets.is_query)} are queries); '
-                'check the subset of the test set'
-            )
-    in_gallery = named if protocol.query_in_gallery else named & ~tracklets.is_query
-    return np.flatnonzero(tracklets.is_query & named), np.flatnonzero(in_gallery)
-
-
-def check_embeddings(tracklets: TrackletSet) -> None:
-    """Refuse embeddings that hold NaN or infinity.
+    Returns:
+        What is doubtful about them, for the card.
 
     Raises:
-        ValueError: With the counts by subset and the first bad row.
+        ValueError: If some hold NaN or infinity (in float32), with the counts by
+            subset and the first bad row; or if those of a subset are all zero,
+            which has no direction to take a cosine of.
     """
-    finite = np.empty(len(tracklets.embedding), bool)
-    for start in range(0, len(finite), _CHECKED_ROWS):
+    size = len(tracklets.embedding)
+    finite, zero, equal = np.empty(size, bool), np.empty(size, bool), np.empty(size, bool)
+    first = None
+    for start in range(0, size, _CHECKED_ROWS):
         rows = slice(start, start + _CHECKED_ROWS)
-        np.isfinite(tracklets.embedding[rows]).all(axis=1, out=finite[rows])
+        with np.errstate(over='ignore'):
+            part = np.asarray(tracklets.embedding[rows], np.float32)
+        first = part[:1] if first is None else first
+        np.isfinite(part).all(axis=1, out=finite[rows])
+        np.logical_not(part.any(axis=1), out=zero[rows])
+        np.equal(part, first).all(axis=1, out=equal[rows])
     if not finite.all():
-        bad = ~finite
         raise ValueError(
-            'embeddings must be finite, got NaN or infinity in '
-            f'{np.count_nonzero(bad & tracklets.is_query)} of '
-            f'{np.count_nonzero(tracklets.is_query)} queries and '
-            f'{np.count_nonzero(bad & ~tracklets.is_query)} of '
-            f'{np.count_nonzero(~tracklets.is_query)} gallery tracklets '
-            f'(first: row {np.flatnonzero(bad)[0]}); the model has diverged or overflowed'
+            f'embeddings must be finite, got NaN or infinity in {_by_subset(tracklets, ~finite)} '
+            f'(first: row {np.flatnonzero(~finite)[0]}); the model has diverged or overflowed'
         )
+    empty = (
+        f'{_by_subset(tracklets, zero)} have an embedding of zeros (first: row '
+        f'{np.flatnonzero(zero)[0] if zero.any() else None})'
+    )
+    subsets = (tracklets.is_query, ~tracklets.is_query)
+    if any(subset.any() and zero[subset].all() for subset in subsets):
+        raise ValueError(f'{empty}, so nothing can be ranked; check the model and its weights')
+    if equal.all():
+        return ('all embeddings are equal: nothing but the order of the rows ranks them',)
+    if zero.any() and protocol.metric == 'cosine':
+        return (f'{empty}: zeros have no cosine and rank as if at right angles to all others',)
+    return ()
 
 
-def _distance_blocks(
-    embedding: np.ndarray,
-    query_rows: np.ndarray,
-    gallery_rows: np.ndarray,
-    rerank: tuple[int, int, float] | None,
-    max_bytes: int,
-    device: str | None,
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield blocks of queries and numbers that grow with distance, float32, (C, G)."""
-    if rerank is not None:
-        yield from re_ranked_blocks(
-            embedding, query_rows, gallery_rows, rerank, max_bytes=max_bytes, device=device
-        )
-        return
-    for rows, cosines in similarity_blocks(embedding, query_rows, gallery_rows, max_bytes):
-        # Not 1 - cosine: that would round away differences between small cosines.
-        yield rows, np.negative(cosines, out=cosines)
+def _by_subset(tracklets: TrackletSet, chosen: np.ndarray) -> str:
+    """Count some tracklets by their subset, in words."""
+    query = tracklets.is_query
+    return (
+        f'{np.count_nonzero(chosen & query)} of {np.count_nonzero(query)} queries and '
+        f'{np.count_nonzero(chosen & ~query)} of {np.count_nonzero(~query)} gallery tracklets'
+    )
 
 
 def _place(

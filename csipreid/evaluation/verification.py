@@ -1,6 +1,7 @@
 """Verification: are two tracklets of the same person? ROC, EER and thresholds.
 
-A pair is accepted if its similarity reaches the threshold. Genuine pairs show
+A pair is accepted if its similarity (the cosine, or the negative Euclidean
+distance, as the protocol says) reaches the threshold. Genuine pairs show
 one person, impostor pairs two.
 """
 
@@ -9,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from csipreid.evaluation.distances import split_rows
 from csipreid.evaluation.protocol import Protocol
-from csipreid.evaluation.retrieval import split_rows
 from csipreid.evaluation.similarity import similarity_blocks
 from csipreid.evaluation.tracklet_set import TrackletSet
 
@@ -97,14 +98,19 @@ def verify_tracklets(
     pid, camid = tracklets.pid, tracklets.camid
     drop = protocol.same_camera == 'drop'
     genuine = []
-    for rows, block in similarity_blocks(tracklets.embedding, query_rows, gallery_rows, max_bytes):
+    blocks = similarity_blocks(
+        tracklets.embedding, query_rows, gallery_rows, max_bytes, protocol.metric
+    )
+    for rows, block in blocks:
         same = pid[query_rows[rows], None] == pid[gallery_rows]  # (C, G)
         if drop:
             same &= camid[query_rows[rows], None] != camid[gallery_rows]
         genuine.append(block[same])
 
     def impostors() -> Iterable[np.ndarray]:
-        blocks = similarity_blocks(tracklets.embedding, query_rows, gallery_rows, max_bytes)
+        blocks = similarity_blocks(
+            tracklets.embedding, query_rows, gallery_rows, max_bytes, protocol.metric
+        )
         for rows, block in blocks:
             yield block[pid[query_rows[rows], None] != pid[gallery_rows]]
 

@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
 
-from csipreid.models.cross_modal import clip_counts
+from csipreid.models.cross_modal import clip_counts, mean_over_clips
 from csipreid.structures import ReIDDataSample
 
 
@@ -57,23 +56,23 @@ def join_clips(
     Returns:
         The samples of the tracklets.
     """
+    counts = clip_counts(data_samples, len(clips))
+    for name in ('embedding', 'image_embedding'):
+        if name in clips[0]:
+            means = mean_over_clips(torch.stack([clip.get(name) for clip in clips]), counts)
+            for sample, mean in zip(data_samples, means, strict=True):
+                sample.set_field(mean, name)
+    if 'skeleton_embedding' not in clips[0]:
+        return list(data_samples)
     start = 0
-    for sample, count in zip(data_samples, clip_counts(data_samples, len(clips)), strict=True):
+    for sample, count in zip(data_samples, counts, strict=True):
         own = clips[start : start + count]
         start += count
-        for name in ('embedding', 'image_embedding'):
-            if name in own[0]:
-                sample.set_field(_mean([clip.get(name) for clip in own]), name)
-        if 'skeleton_embedding' in own[0]:
-            found = [clip for clip in own if clip.has_skeleton]
-            sample.has_skeleton = bool(found)
-            sample.skeleton_embedding = _mean([clip.skeleton_embedding for clip in found or own])
+        found = [clip for clip in own if clip.has_skeleton]
+        sample.has_skeleton = bool(found)
+        skeletons = torch.stack([clip.skeleton_embedding for clip in found or own])
+        sample.skeleton_embedding = mean_over_clips(skeletons, [len(skeletons)])[0]
     return list(data_samples)
-
-
-def _mean(vectors: Sequence[Tensor]) -> Tensor:
-    """Average vectors (D,); one alone stays as it is."""
-    return vectors[0] if len(vectors) == 1 else torch.stack(list(vectors)).mean(dim=0)
 
 
 def _clip_sample(sample: ReIDDataSample, clip: int, several: bool) -> ReIDDataSample:

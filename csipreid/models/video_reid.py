@@ -270,7 +270,7 @@ class VideoReID(ReIDModel):
             mean over the clip and its mirror image.
         """
         frames = inputs['frames']
-        camids = [-1] * len(frames)
+        camids = None  # a list would fix the number of clips in an exported graph
         if data_samples is not None:
             counts = clip_counts(data_samples, len(frames))
             camids = [
@@ -283,7 +283,7 @@ class VideoReID(ReIDModel):
             embeddings = (embeddings + self._embed(frames.flip(-1), camids)) / 2
         return embeddings
 
-    def _embed(self, frames: Tensor, camids: list[int]) -> Tensor:
+    def _embed(self, frames: Tensor, camids: list[int] | None) -> Tensor:
         """Embed clips (N, T, 3, H, W) without skeletons, (N, W + P + W)."""
         features, _ = self._features(self._encode_frames(frames, camids))
         return torch.cat(features, dim=1)
@@ -303,12 +303,13 @@ class VideoReID(ReIDModel):
             valid=valid.any(dim=1),
         )
 
-    def _encode_frames(self, frames: Tensor, camids: list[int]) -> ImageTokens:
+    def _encode_frames(self, frames: Tensor, camids: list[int] | None) -> ImageTokens:
         """Encode B clips (B, T, 3, H, W) to tokens (B, T, L, ·)."""
         offset = None
         if self.camera_embedding is not None:
-            offset = self.camera_embedding(camids)  # (B, W)
-            offset = offset.repeat_interleave(frames.shape[1], dim=0)  # (B * T, W)
+            offset = self.camera_embedding(camids)  # (B, W), for None (1, W)
+            if camids is not None:
+                offset = offset.repeat_interleave(frames.shape[1], dim=0)  # (B * T, W)
         image = self.image_encoder(frames.flatten(0, 1), offset)
         return ImageTokens(*(part.unflatten(0, frames.shape[:2]) for part in image))
 

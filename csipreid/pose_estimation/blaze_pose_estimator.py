@@ -1,7 +1,10 @@
 """BlazePose on the LiteRT runtime."""
 
+import contextlib
 import os
-from collections.abc import Sequence
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -69,8 +72,9 @@ class BlazePoseEstimator:
         self.mirrored = mirrored
         try:
             # One thread: processes share the work, and the numbers do not depend on the machine.
-            self._interpreter = Interpreter(os.fspath(model), num_threads=1)
-            self._interpreter.allocate_tensors()
+            with _without_notices():
+                self._interpreter = Interpreter(os.fspath(model), num_threads=1)
+                self._interpreter.allocate_tensors()
         except (RuntimeError, ValueError) as error:
             raise ValueError(f'{os.fspath(model)} is not a model that LiteRT reads') from error
         (entry,) = self._interpreter.get_input_details()
@@ -108,6 +112,24 @@ class BlazePoseEstimator:
         presence = self._interpreter.get_tensor(self._outputs['presence'])
         world = self._interpreter.get_tensor(self._outputs['world'])
         return float(presence[0, 0]), world.reshape(-1, 3)[:_BODY].astype(np.float32)
+
+
+@contextlib.contextmanager
+def _without_notices() -> Iterator[None]:
+    """Leave out what LiteRT tells of itself in every process, past Python's own streams."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        stream = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stream, 2)
+            os.close(stream)
+            kept.seek(0)
+            for line in kept:
+                if not line.startswith(b'INFO: '):
+                    os.write(2, line)
 
 
 def place_in_square(crop: np.ndarray, size: int, margin: float) -> np.ndarray:

@@ -44,7 +44,7 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
         content = json.loads(text)
         joints = np.array(content['keypoints'], dtype=np.float32)
         confidence = float(content.get('confidence', np.nan))
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise SkeletonFileError(
             'broken',
             f'{path} is not a skeleton file: it must hold JSON with "keypoints", '

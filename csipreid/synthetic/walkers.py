@@ -296,7 +296,15 @@ def _is_finished(folder: Path, settings: WalkersSettings, overwrite: bool) -> bo
             f'{folder} exists and is not a walkers data set (no {META_FILE}); '
             'choose another folder or remove it'
         )
-    meta = json.loads(meta_file.read_text())
+    try:
+        meta = json.loads(meta_file.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError):
+        meta = None
+    if not isinstance(meta, dict) or meta.get('kind') != 'walkers':
+        raise FileExistsError(
+            f'{meta_file} is not what a finished walkers data set holds; choose another folder or '
+            'remove it'
+        )
     if overwrite:
         return False
     if (meta.get('version'), meta.get('settings')) == (_VERSION, _plain(settings)):

@@ -60,3 +60,21 @@ def test_keeping_known_cameras_is_noted():
 def test_dropping_unknown_cameras_is_told():
     report = examine('market', query=[(1, 0)], gallery=[(1, -1)])
     assert kinds(report) == [('camera-unknown-dropped', 'warning', 1)]
+
+
+def test_kept_cameras_are_not_subtracted():
+    report = examine(dict(base='market', same_camera='keep'))
+    assert report.matching['queries_with_same_camera_only'] == 1
+    assert report.matching['valid_queries'] == 2  # persons 1 and 2; person 3 is absent
+    assert report.matching['valid_queries_by_gallery_alone'] == 2
+    (finding,) = (f for f in report.findings if f.kind == 'query-without-match')
+    assert (finding.count, finding.examples) == (2, ('3.jpg', '3.jpg'))
+
+
+def test_queries_of_one_camera_are_told_which_protocol_fits():
+    items = dict(query=[(p, 0) for p in (1, 2, 5)], gallery=[(p, 1) for p in (1, 2, 5)])
+    report = examine('tfclip', **items)
+    assert kinds(report) == [('query-own-camera', 'warning', 3)]
+    assert "protocol 'market'" in report.findings[0].message
+    assert report.fit
+    assert kinds(examine('market', **items)) == []

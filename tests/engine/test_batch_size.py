@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from torch import nn
 
+from csipreid.engine import mixed_precision
 from csipreid.registry import RUNNERS
 
 _runs = itertools.count()
@@ -55,7 +56,9 @@ def weights(runner):
 
 @pytest.mark.parametrize('wrapper', ['OptimWrapper', 'MixedPrecisionOptimWrapper'])
 @pytest.mark.parametrize('optimizer', [dict(type='SGD', lr=0.1), dict(type='Adam', lr=0.01)])
-def test_accumulated_batches_are_one_large_batch(tmp_path, wrapper, optimizer):
+def test_accumulated_batches_are_one_large_batch(tmp_path, wrapper, optimizer, monkeypatch):
+    # In bfloat16 sums of other lengths round differently, whatever the wrapper does right.
+    monkeypatch.setattr(mixed_precision, 'has_bfloat16_instructions', lambda: False)
     # 5 batches of 2 in twos, or 3 batches of 4, 4 and 2: the last update has less in both.
     wrapper = dict(type=wrapper, optimizer=optimizer)
     accumulated = build(tmp_path, 2, optim_wrapper=dict(wrapper, accumulative_counts=2))

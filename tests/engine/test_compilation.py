@@ -56,14 +56,14 @@ def stage2(dropout=0.0):
     return model.train()
 
 
-def train(model, steps=3):
+def train(model, steps=3, lr=1e-3):
     """Losses of a few steps on one batch."""
     torch.manual_seed(1)
     samples = [ReIDDataSample(pid=i // 2, camid=i % 2, label=i // 2) for i in range(4)]
     frames = [torch.randint(0, 256, (2, 3, 64, 32), dtype=torch.uint8) for _ in range(4)]
     inputs = dict(frames=frames, skeletons=[torch.randn(2, 17, 3) for _ in range(4)])
     data = model.data_preprocessor(dict(inputs=inputs, data_samples=samples), True)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     values = []
     for _ in range(steps):
         losses = model(**data, mode='loss')
@@ -113,10 +113,13 @@ def test_an_encoder_on_a_backbone_runs_compiled_in_all_its_methods():
 
 
 @pytest.mark.slow
-def test_dropout_compiles():
-    model = stage2(dropout=0.5)
+@pytest.mark.parametrize('dropout', [0.0, 0.5])
+def test_compiled_dropout_draws_anew_in_each_step(dropout):
+    model = stage2(dropout)
     compile_parts(model, dict(backend='aot_eager'))
-    assert torch.tensor(train(model)).isfinite().all()
+    first, second = torch.tensor(train(model, steps=2, lr=0))  # the weights stay
+    assert first.isfinite().all()
+    assert torch.equal(first, second) == (dropout == 0)
 
 
 class Model(BaseModel):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from csipreid.engine.failures import explain, fail, report
+from csipreid.engine.failures import explain, explain_building, fail, in_users_code, report
 
 
 class Broken(Dataset):
@@ -126,3 +126,35 @@ def test_failing_command_says_so_and_ends_with_1(capsys):
         fail('error: bad')
     assert end.value.code == 1
     assert capsys.readouterr().err == 'error: bad\n'
+
+
+def raised(function, *arguments):
+    with pytest.raises(Exception) as error:  # noqa: PT011
+        function(*arguments)
+    return error.value
+
+
+def test_fault_in_a_users_own_class_keeps_its_traceback():
+    error = raised(lambda: int('a') if True else None)
+    assert in_users_code(error)
+    assert explain(error) is None
+    text = explain_building(error)
+    assert text.startswith('Traceback')
+    assert __file__ in text
+
+
+def test_what_we_or_a_library_refuse_is_one_sentence():
+    error = raised(fail_in_csipreid)
+    error.__traceback__ = error.__traceback__.tb_next.tb_next  # as if a tool had called it
+    assert not in_users_code(error)
+    assert explain_building(error) == f'error: {error}'
+    missing = KeyError('no such key')
+    assert explain_building(missing) == 'error: no such key'
+    assert explain_building(ImportError('pip install it')) == 'error: pip install it'
+    assert explain_building(ZeroDivisionError('x')).startswith('ZeroDivisionError')
+
+
+def fail_in_csipreid():
+    from csipreid.engine.test_mode import parse_test_mode
+
+    parse_test_mode('none')

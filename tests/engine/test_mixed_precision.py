@@ -10,7 +10,12 @@ from mmengine.model import BaseModel
 from torch import nn
 
 from csipreid.engine import mixed_precision
-from csipreid.engine.mixed_precision import bfloat16_slowdown, check_precision, choose_dtype
+from csipreid.engine.mixed_precision import (
+    check_precision,
+    choose_dtype,
+    has_bfloat16_instructions,
+    precision_of,
+)
 from csipreid.registry import OPTIM_WRAPPERS, RUNNERS
 
 _runs = itertools.count()
@@ -18,39 +23,60 @@ _runs = itertools.count()
 
 @pytest.fixture
 def cpu(monkeypatch):
-    """Pretend that bfloat16 takes so many times as long as float32; collect warnings."""
-    warnings = []
+    """Pretend that the processor has instructions for bfloat16 or not; collect the log."""
 
-    def pretend(slowdown):
-        logger = SimpleNamespace(warning=warnings.append)
+    def pretend(able):
+        lines = SimpleNamespace(warnings=[], infos=[])
+        logger = SimpleNamespace(warning=lines.warnings.append, info=lines.infos.append)
         hub = SimpleNamespace(get_current_instance=lambda: logger)
-        monkeypatch.setattr(mixed_precision, 'bfloat16_slowdown', lambda: slowdown)
+        monkeypatch.setattr(mixed_precision, 'has_bfloat16_instructions', lambda: able)
         monkeypatch.setattr(mixed_precision, 'MMLogger', hub)
-        return warnings
+        return lines
 
     return pretend
 
 
-def test_a_cpu_that_is_fast_at_bfloat16_takes_it(cpu):
-    warnings = cpu(0.4)
+def test_a_cpu_with_instructions_for_bfloat16_takes_it_and_says_so(cpu):
+    lines = cpu(True)
     assert choose_dtype('auto', 'cpu') is torch.bfloat16
-    assert warnings == []
+    assert lines.warnings == []
+    assert 'products are computed in bfloat16' in lines.infos[0]
 
 
-def test_a_cpu_that_is_slow_at_bfloat16_takes_float32_and_says_so(cpu):
-    warnings = cpu(57.3)
+def test_a_cpu_without_them_takes_float32_and_says_so(cpu):
+    lines = cpu(False)
     assert choose_dtype('auto', 'cpu') is torch.float32
-    (warning,) = warnings
-    assert '57.3 times as long in bfloat16' in warning
+    (warning,) = lines.warnings
+    assert 'has no instructions for bfloat16' in warning
     assert 'computed in float32' in warning
 
 
 def test_bfloat16_that_was_asked_for_is_taken_with_a_warning(cpu):
-    warnings = cpu(57.3)
+    lines = cpu(False)
     assert choose_dtype('bfloat16', 'cpu') is torch.bfloat16
-    (warning,) = warnings
-    assert '57.3 times as long' in warning
-    assert 'asked for' in warning
+    (warning,) = lines.warnings
+    assert 'computed in bfloat16, which is slow' in warning
+
+
+@pytest.mark.parametrize(
+    ('capabilities', 'expected'),
+    [
+        (dict(architecture='x86_64', avx512_f=True, avx512_bf16=False, amx_bf16=False), False),
+        (dict(architecture='x86_64', avx512_f=True, avx512_bf16=True, amx_bf16=False), True),
+        (dict(architecture='x86_64', avx512_bf16=False, amx_bf16=True), True),
+        (dict(architecture='aarch64', neon=True, bf16=True), True),
+        (dict(architecture='aarch64', neon=True, bf16=False), False),
+        ({}, False),
+    ],
+)
+def test_the_processor_decides(monkeypatch, capabilities, expected):
+    monkeypatch.setattr(torch.cpu, 'get_capabilities', lambda: capabilities, raising=False)
+    assert has_bfloat16_instructions() is expected
+
+
+def test_an_old_torch_that_does_not_tell_counts_as_without(monkeypatch):
+    monkeypatch.delattr(torch.cpu, 'get_capabilities', raising=False)
+    assert has_bfloat16_instructions() is False
 
 
 def test_float16_on_a_cpu_is_refused():
@@ -74,13 +100,6 @@ def test_a_gpu_without_bfloat16_refuses_it(monkeypatch):
         check_precision('bfloat16', 'cuda')
 
 
-def test_the_measurement_is_positive_and_leaves_the_threads_as_they_were():
-    threads = torch.get_num_threads()
-    bfloat16_slowdown.cache_clear()
-    assert bfloat16_slowdown() > 0
-    assert torch.get_num_threads() == threads
-
-
 def wrapper(model, **kwargs):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     return OPTIM_WRAPPERS.build(
@@ -89,7 +108,7 @@ def wrapper(model, **kwargs):
 
 
 def test_losses_are_computed_in_bfloat16_and_weights_stay_float32(cpu):
-    cpu(0.4)
+    cpu(True)
     model = nn.Linear(3, 2)
     optim = wrapper(model, precision='auto')
     with optim.optim_context(model):
@@ -101,13 +120,22 @@ def test_losses_are_computed_in_bfloat16_and_weights_stay_float32(cpu):
     assert not torch.equal(model.weight, before)
 
 
-def test_on_a_slow_cpu_everything_is_float32(cpu):
-    cpu(50.0)
+def test_on_a_cpu_without_the_instructions_everything_is_float32(cpu):
+    cpu(False)
     model = nn.Linear(3, 2)
     optim = wrapper(model)
     with optim.optim_context(model):
         assert model(torch.randn(4, 3)).dtype is torch.float32
     assert optim.state_dict()['loss_scaler'] == {}
+
+
+def test_the_precision_of_a_wrapper_is_named(cpu):
+    cpu(True)
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    plain = OPTIM_WRAPPERS.build(dict(type='OptimWrapper', optimizer=optimizer))
+    assert precision_of(plain) == 'float32'
+    assert precision_of(wrapper(model)) == 'bfloat16'
 
 
 @pytest.fixture
@@ -219,22 +247,22 @@ def run(tmp_path, **changes):
 
 
 def test_a_test_runs_in_the_precision_asked_for_and_leaves_the_default(tmp_path, cpu):
-    cpu(0.4)
+    cpu(True)
     default = torch.get_autocast_dtype('cpu')
     loop = dict(type='MixedPrecisionTestLoop', precision='bfloat16')
     assert run(tmp_path, test_cfg=loop).test() == dict(dtypes=['torch.bfloat16'])
     assert torch.get_autocast_dtype('cpu') is default
 
 
-def test_a_test_on_a_slow_cpu_runs_in_float32(tmp_path, cpu):
-    warnings = cpu(50.0)
+def test_a_test_on_a_cpu_without_the_instructions_runs_in_float32(tmp_path, cpu):
+    lines = cpu(False)
     loop = dict(type='MixedPrecisionTestLoop', precision='auto')
     assert run(tmp_path, test_cfg=loop).test() == dict(dtypes=['torch.float32'])
-    assert len(warnings) == 1
+    assert len(lines.warnings) == 1
 
 
 def test_validation_in_training_is_float32(tmp_path, cpu):
-    cpu(0.4)
+    cpu(True)
     runner = run(tmp_path)
     runner.train()
     assert runner.optim_wrapper.cast_dtype is torch.bfloat16

@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 
+from csipreid.engine import checkpoint_reader
 from csipreid.engine import runner as runner_module
 
 
@@ -126,7 +127,8 @@ def test_torn_checkpoint_is_refused_and_the_one_before_is_resumed(build, interru
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
     begun, warnings = resume(build, interrupted)
     assert begun == [2, 3]
-    assert any('epoch_3.pth cannot be read; it is truncated' in line for line in warnings)
+    reasons = ('epoch_3.pth cannot be read; it is truncated', 'epoch_3.pth is not a checkpoint but')
+    assert any(reason in line for line in warnings for reason in reasons)
 
 
 def test_foreign_checkpoint_is_refused_and_the_one_before_is_resumed(build, interrupted):
@@ -250,3 +252,20 @@ def test_full_disk_is_one_error_and_earlier_checkpoints_stay(build, interrupted,
     assert list(interrupted.glob('*.partial')) == []
     for path in before.glob('*.pth'):
         assert (interrupted / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize('purpose', ['test', 'resume'])
+def test_a_checkpoint_is_read_once(build, tmp_path, trained, monkeypatch, purpose):
+    reads = []
+
+    def count(path, *args):
+        reads.append(str(path))
+        return read_checkpoint(path, *args)
+
+    read_checkpoint = checkpoint_reader.read_checkpoint
+    monkeypatch.setattr(checkpoint_reader, 'read_checkpoint', count)
+    if purpose == 'test':
+        build(tmp_path, train=False, load_from=str(trained)).test()
+    else:
+        build(trained.parent, resume=True).train()
+    assert reads == [str(trained)]

@@ -46,7 +46,7 @@ def evaluated(name='tfclip'):
 
 def test_a_cell_is_the_evaluation_without_the_other_cameras_matches():
     data, result = evaluated()
-    pairs = camera_pairs(result, data.camid)
+    pairs = camera_pairs(result)
     query_camera, camera = 2, 1
     precisions = []
     for row in np.flatnonzero(data.is_query & (data.camid == query_camera)):
@@ -64,8 +64,8 @@ def test_a_cell_is_the_evaluation_without_the_other_cameras_matches():
 
 
 def test_the_diagonal_is_empty():
-    data, result = evaluated()
-    pairs = camera_pairs(result, data.camid)
+    _, result = evaluated()
+    pairs = camera_pairs(result)
     assert np.isnan(np.diag(pairs.mean_average_precision)).all()
     assert (np.diag(pairs.queries) == 0).all()
     assert np.isfinite(pairs.rank_1[~np.eye(3, dtype=bool)]).all()
@@ -89,3 +89,27 @@ def test_length_groups_hold_all_valid_queries():
 def test_equal_lengths_make_one_group():
     _, result = evaluated()
     assert len(by_length(result, np.full(80, 16))) == 1
+
+
+def test_junk_is_left_out_of_the_cells_as_it_is_of_map():
+    data, _ = evaluated()
+    fields = dict(
+        embedding=np.repeat(data.embedding[:1], 20, axis=0),
+        pid=np.full(20, -1),
+        camid=np.arange(20) % 3,
+        is_query=np.zeros(20, bool),
+    )
+    joined = {key: np.concatenate([getattr(data, key), junk]) for key, junk in fields.items()}
+    without, among = (
+        camera_pairs(evaluate_retrieval(part, get_protocol('mars_official')))
+        for part in (data, TrackletSet(**joined))
+    )
+    np.testing.assert_array_equal(among.mean_average_precision, without.mean_average_precision)
+    np.testing.assert_array_equal(among.rank_1, without.rank_1)
+
+
+@pytest.mark.parametrize('size', [79, 81])
+def test_lengths_of_other_tracklets_are_refused(size):
+    _, result = evaluated()
+    with pytest.raises(ValueError, match=rf'each of 80 tracklets, got \({size},\)'):
+        by_length(result, np.full(size, 16))

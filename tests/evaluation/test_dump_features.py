@@ -63,3 +63,13 @@ def test_meta_names_the_data_set(tmp_path):
 def test_the_suffix_is_checked_before_the_test_starts():
     with pytest.raises(ValueError, match=r"must end in \.npz, got 'a\.pkl'"):
         METRICS.build(dict(type='DumpFeatures', out_file='a.pkl'))
+
+
+def test_cameras_are_numbered_as_in_the_names_of_the_frames(tmp_path):
+    chosen = samples()
+    for sample, camid in zip(chosen, (0, 5, -1, 2), strict=True):  # C1, C6, unknown, C3
+        sample['camid'] = camid
+    dump(tmp_path / 'a.npz', chosen)
+    with np.load(tmp_path / 'a.npz') as archive:
+        assert archive['camid'].tolist() == [1, 6, -1, 3]
+    assert [sample['camid'] for sample in chosen] == [0, 5, -1, 2]

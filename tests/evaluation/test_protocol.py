@@ -47,3 +47,8 @@ def test_a_query_must_not_match_itself():
 def test_misspelt_choice_is_named(rule):
     with pytest.raises(ValueError, match=f"{rule} must be .* got 'x'"):
         get_protocol({'base': 'csip', rule: 'x'})
+
+
+def test_unknown_metric_is_named():
+    with pytest.raises(ValueError, match="metric must be 'cosine' or 'euclidean', got 'l2'"):
+        get_protocol(dict(base='csip', metric='l2'))

@@ -61,3 +61,59 @@ def test_lists_agree_with_the_measured_ranks(name):
         place + 1 for row in ranked for place, verdict in enumerate(row) if verdict == 'right'
     ]
     assert places == result.matches.ranks.tolist()
+
+
+def places_of_matches(lists):
+    ranked = [[v for v in item.verdicts if v in ('right', 'wrong')] for item in lists]
+    return [place + 1 for row in ranked for place, v in enumerate(row) if v == 'right']
+
+
+def without_junk(item):
+    """Rows of a list; junk takes no rank, and nothing measures where among equals it stands."""
+    return [row for row, verdict in zip(item.rows.tolist(), item.verdicts, strict=True)
+            if verdict != 'junk']  # fmt: skip
+
+
+def hard_to_order(kind, size=300, dim=65):
+    """Embeddings whose order a rounding, or another way to multiply, would change."""
+    rng = np.random.default_rng(8)
+    embedding = rng.normal(size=(size, dim)).astype(np.float32)
+    if kind == 'tiny differences':  # cosines of 1e-8, which 1 - cosine cannot tell apart
+        embedding[:60] = np.eye(dim)[0]
+        embedding[60:, 0] = 1e-7 * rng.normal(size=size - 60)
+    if kind == 'ties':
+        embedding = rng.integers(0, 2, (size, dim)).astype(np.float32)
+        embedding[::2] = embedding[: (size + 1) // 2]
+    if kind == 'nearly equal':
+        embedding = 1 + 1e-7 * embedding
+    return TrackletSet(
+        embedding, rng.integers(-1, 12, size), rng.integers(0, 4, size), np.arange(size) < 60
+    )
+
+
+@pytest.mark.parametrize('kind', ['tiny differences', 'ties', 'nearly equal'])
+@pytest.mark.parametrize('metric', ['cosine', 'euclidean'])
+@pytest.mark.parametrize('name', ['csip', 'mars_official'])
+def test_drawn_and_measured_ranking_are_one(name, metric, kind):
+    data = hard_to_order(kind)
+    protocol = get_protocol(dict(base=name, metric=metric))
+    measured = evaluate_retrieval(data, protocol)
+    drawn = list(ranked_lists(data, protocol, top=len(data.pid)))
+    assert places_of_matches(drawn) == measured.matches.ranks.tolist()
+    some = measured.query_rows[5::11]
+    alone = list(ranked_lists(data, protocol, top=len(data.pid), query_rows=some))
+    whole = {item.query: without_junk(item) for item in drawn}
+    assert {item.query: without_junk(item) for item in alone} == {q: whole[q] for q in some}
+
+
+def test_re_ranked_lists_are_the_measured_ranking():
+    data, protocol = hard_to_order('ties'), get_protocol('tfclip')
+    measured = evaluate_retrieval(data, protocol, rerank=(8, 3, 0.3))
+    drawn = ranked_lists(data, protocol, top=300, rerank=(8, 3, 0.3))
+    assert places_of_matches(drawn) == measured.matches.ranks.tolist()
+
+
+def test_euclidean_lists_show_the_distance():
+    protocol = get_protocol(dict(base='csip', metric='euclidean'))
+    first = next(ranked_lists(example(), protocol, top=3))
+    assert first.distances[2] == pytest.approx(2 * math.sin(math.radians(20)), abs=1e-6)

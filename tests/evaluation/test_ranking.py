@@ -177,3 +177,9 @@ def test_published_numbers_are_reproduced(query_in_gallery):
     )
     assert cmc_curve(matches) == pytest.approx(curve, abs=1e-6)
     assert (matches.counts > 0).sum() == golden['valid_queries'][int(query_in_gallery)]
+
+
+def test_pids_of_two_axes_are_refused():
+    pids, camids = np.array([[1, 2], [3, 4]]), np.array([0, 1])
+    with pytest.raises(ValueError, match=r'must have one axis, got the shapes \[\(2, 2\)'):
+        rank_matches(np.zeros((2, 2)), pids, camids, camids, camids)

@@ -135,3 +135,12 @@ def test_the_real_model_finds_nobody_before_a_wall():
     estimator = TASK_UTILS.build(dict(type='BlazePoseEstimator', model=REAL_MODEL))
     wall = np.full((128, 64, 3), 128, np.uint8)
     assert estimator([wall])[0].joints is None
+
+
+def test_notices_of_the_runtime_are_left_out_and_its_warnings_are_not(build, monkeypatch, capfd):
+    def tell(self):
+        os.write(2, b'INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nWARNING: slow\n')
+
+    monkeypatch.setattr(FakeInterpreter, 'allocate_tensors', tell)
+    build()
+    assert capfd.readouterr().err == 'WARNING: slow\n'

@@ -72,3 +72,8 @@ def test_a_broken_data_set_ends_in_a_sentence(root):
 def test_an_index_that_is_not_there_is_named(root):
     with pytest.raises(SystemExit, match='--indices must be below 1, got 5'):
         run(root, 2, '--indices', '5')
+
+
+def test_cameras_are_numbered_as_in_the_names():
+    item = dict(subset='query', pid=5, camid=0, frame_paths=['a/c1_2/0.jpg'])
+    assert 'person 5, camera 1, 1 frames' in browse_dataset.caption(0, item)

@@ -87,3 +87,35 @@ def test_wrong_re_ranking_is_named(tool, features, text, capsys):
     with pytest.raises(SystemExit):
         tool.main([str(features), '--rerank', text])
     assert f"must be K1,K2,LAMBDA, got '{text}'" in capsys.readouterr().err
+
+
+def test_euclidean_features_are_scored_by_their_distance(tool, features):
+    with np.load(features) as archive:
+        arrays = dict(archive)
+    arrays['embedding'] = arrays['embedding'] + 100  # distances stay, directions become alike
+    np.savez(features, **arrays)
+    cosine = run(tool, features)['tfclip']
+    euclidean = run(tool, features, '--metric', 'euclidean')['tfclip']
+    assert (cosine['metric'], euclidean['metric']) == ('cosine', 'euclidean')
+    arrays['embedding'] = arrays['embedding'] - 100
+    np.savez(features, **arrays)
+    assert run(tool, features, '--metric', 'euclidean')['tfclip']['mAP'] == pytest.approx(
+        euclidean['mAP'], abs=0.05
+    )
+
+
+def test_euclidean_re_ranking_is_refused_in_one_sentence(tool, features, capsys):
+    with pytest.raises(SystemExit, match='error: re-ranking compares embeddings by their cosine'):
+        tool.main([str(features), '--metric', 'euclidean', '--rerank', '20,6,0.3'])
+    assert capsys.readouterr().out == ''
+
+
+def test_queries_of_one_camera_are_told_on_the_card_and_in_the_json(tool, tmp_path, capsys):
+    pid = np.tile(np.arange(1, 9), 2)
+    camid = np.repeat([3, 5], 8)
+    path = tmp_path / 'f.npz'
+    np.savez(path, embedding=np.eye(8)[pid - 1], pid=pid, camid=camid, is_query=camid == 3)
+    (warning,) = run(tool, path, '--protocol', 'mars_official')['mars_official']['warnings']
+    assert "the protocol 'market'" in warning
+    assert warning in capsys.readouterr().out
+    assert run(tool, path, '--protocol', 'market')['market']['warnings'] == []

@@ -136,3 +136,17 @@ def test_page_loads_and_filters_in_a_browser(tool, tmp_path, address, count, sec
     ).stdout
     assert f'{count} queries' in page
     assert len(re.findall('<section class="query">', page)) == sections
+
+
+def test_the_page_ranks_by_the_metric_that_is_asked_for(tool, tmp_path):
+    write_set(tmp_path, 'a.npz', noise=0.4)
+    with np.load(tmp_path / 'a.npz') as archive:
+        arrays = dict(archive)
+    arrays['embedding'] += 1000  # directions become alike, distances stay
+    np.savez(tmp_path / 'a.npz', **arrays)
+    _, data = make(tool, tmp_path, '--metric', 'euclidean', '--top', '2')
+    assert 'Euclidean distance' in data['card']
+    query = data['queries'][0]
+    row, distance, _ = query['list'][0]
+    difference = arrays['embedding'][query['row']] - arrays['embedding'][row]
+    assert distance == pytest.approx(np.linalg.norm(difference), abs=1e-3)

@@ -94,8 +94,8 @@ def test_mixed_precision_takes_the_place_of_the_loop():
 
 
 def test_mixed_precision_replaces_no_other_loop():
-    with pytest.raises(ValueError, match='--amp replaces a TestLoop; the config has a MyLoop'):
-        merged('--amp', 'bfloat16', '--cfg-options', 'test_cfg.type=MyLoop')
+    with pytest.raises(ValueError, match='--amp replaces a TestLoop; the config has a ValLoop'):
+        merged('--amp', 'bfloat16', '--cfg-options', 'test_cfg.type=ValLoop')
 
 
 @pytest.mark.parametrize('error', [OSError('gone'), ValueError('gone')])

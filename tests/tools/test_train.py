@@ -11,7 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import Config
 
+from csipreid.registry import MODELS
 from csipreid.synthetic import write_walkers
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +168,11 @@ def test_two_processes_train_and_test_like_one(runs, data, tmp_path):
             "did you mean 'train_dataloader'",
         ),
         (['configs/csip/stage2_mars.py', '--amp', 'float16'], 'float16 needs a GPU'),
+        (
+            ['configs/csip/stage1_walkers.py', '--cfg-options', 'train_cfg.val_intervall=2'],
+            "did you mean 'val_interval'",
+        ),
+        ([BASELINE, '--pretrained', 'weights.pth'], '--pretrained has no place in it'),
     ],
 )
 def test_mistakes_are_one_clear_sentence(arguments, message, tmp_path):
@@ -209,16 +216,44 @@ def test_failure_is_told_before_the_other_processes_are_left(
     assert message in told[0]
 
 
+def test_fault_in_a_users_own_class_shows_its_traceback(data, tmp_path):
+    (tmp_path / 'mine.py').write_text(
+        'from csipreid.models.losses import BatchHardTripletLoss\n'
+        'from csipreid.registry import MODELS\n\n\n'
+        '@MODELS.register_module()\n'
+        'class Mine(BatchHardTripletLoss):\n'
+        '    def __init__(self, weights, **kwargs):\n'
+        '        super().__init__(**kwargs)\n'
+        "        self.weights = dict(weights)['gone']\n"
+    )
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f"_base_ = '{ROOT / BASELINE}'\n"
+        "custom_imports = dict(imports=['mine'])\n"
+        "model = dict(triplet_loss=dict(type='Mine', weights=dict(a=1)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, 'tools/train.py', config, '--data-root', data, '--work-dir', tmp_path],
+        env=dict(ENV, PYTHONPATH=f'{ROOT}:{tmp_path}'), cwd=ROOT, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "self.weights = dict(weights)['gone']" in result.stderr
+    assert result.stderr.strip().endswith("KeyError: 'gone'")
+
+
 def test_stage_2_refuses_to_start_without_a_filled_skeleton_encoder(data, tmp_path):
-    torch.save({'image_encoder.cls_token': torch.zeros(1, 1, 96)}, tmp_path / 'bad.pth')
+    settings = Config.fromfile(ROOT / STAGE2).model.image_encoder
+    settings.arch.num_layers = 1
+    tower = MODELS.build(settings).state_dict()
+    torch.save({f'image_encoder.{k}': v for k, v in tower.items()}, tmp_path / 'bad.pth')
     result = train(
         STAGE2, tmp_path / 'run', data, '--stage1-checkpoint', tmp_path / 'bad.pth', check=False
     )
     assert result.returncode == 1
     last = result.stderr.strip().splitlines()[-1]
-    assert 'does not fit' in last
+    assert f'skeleton_encoder of checkpoint {tmp_path / "bad.pth"} does not fit' in last
     assert 'keys are missing' in last
-    assert 'see README' not in last or 'stage 1' in last
 
 
 def test_stage_2_names_a_missing_stage_1_checkpoint(data, tmp_path):

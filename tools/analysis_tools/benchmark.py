@@ -34,8 +34,10 @@ is shown as - and is null in the JSON file.
 
 import argparse
 import os
+import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,24 +49,29 @@ from benchmark_stage1 import measure_stage1
 from benchmark_stages import measure_stage2, measure_test
 from mmengine.device import get_device
 
+from csipreid.arguments import device, output_file
 from csipreid.evaluation.json_file import write_json
 
 STAGES = ('1', '2', 'test', 'data', 'eval')
 _SHOWN = ('ours', 'without', 'ratio', 'peak_mb')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--stage', choices=(*STAGES, 'all'), default='all')
     parser.add_argument(
-        '--device', help='where models run; default: the first accelerator, or the CPU'
+        '--device', type=device, help='where models run; default: the first accelerator, or the CPU'
     )
     parser.add_argument('--size', choices=SIZES, default='tiny')
-    parser.add_argument('--json', metavar='FILE', help='write the results to this file')
-    return parser.parse_args()
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='write the results to this file'
+    )
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.error('say what to time, such as --stage all')
+    return parser.parse_args(argv)
 
 
 def measure_data(size: str, device: str) -> dict[str, dict]:

@@ -214,3 +214,7 @@ def cycle_of(loader: Any) -> Iterator[dict]:
     """Yield the batches of a loader for ever, epoch after epoch."""
     while True:
         yield from loader
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

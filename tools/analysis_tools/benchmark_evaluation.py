@@ -9,13 +9,15 @@ how time and memory grow.
 
 import argparse
 import resource
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from benchmark_measure import in_fresh_process
 
+from csipreid.arguments import output_file, whole
 from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol
 from csipreid.evaluation.ranking import mean_average_precision, rank_matches
@@ -174,21 +176,31 @@ def measure(job: Callable, sizes: tuple[int, int, int]) -> dict[str, float]:
     return in_fresh_process(_work, job, sizes)
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('--jobs', nargs='+', choices=JOBS, default=list(JOBS))
-    parser.add_argument('--queries', type=int, default=1980)
-    parser.add_argument('--gallery', type=int, default=9330)
-    parser.add_argument('--dim', type=int, default=2048)
-    parser.add_argument('--repeat', type=int, default=1, help='runs of each; the fastest counts')
+    parser.add_argument('--queries', type=whole(1), default=1980)
+    parser.add_argument('--gallery', type=whole(1), default=9330)
+    parser.add_argument('--dim', type=whole(1), default=2048)
     parser.add_argument(
-        '--growth', type=int, nargs='+', metavar='GALLERY', help='score these gallery sizes instead'
+        '--repeat', type=whole(1), default=1, help='runs of each; the fastest counts'
     )
-    parser.add_argument('--json', metavar='OUT', help='write the results to this file')
-    return parser.parse_args()
+    parser.add_argument(
+        '--growth',
+        type=whole(1),
+        nargs='+',
+        metavar='GALLERY',
+        help='score these gallery sizes instead',
+    )
+    parser.add_argument(
+        '--json', type=output_file, metavar='OUT', help='write the results to this file'
+    )
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.error('say what to time, such as --jobs ' + ' '.join(JOBS))
+    return parser.parse_args(argv)
 
 
 def main() -> None:

@@ -262,3 +262,7 @@ def _resident(name: str) -> float | None:
         if line.startswith(name + ':'):
             return 1024.0 * int(line.split()[1])
     return None
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

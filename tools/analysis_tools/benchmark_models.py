@@ -112,3 +112,7 @@ def training_step(model: Any, config: Config, **changes: Any) -> Callable[[dict]
     with DefaultScope.overwrite_default_scope('csipreid'):
         wrapper = build_optim_wrapper(model, dict(config.optim_wrapper, **changes))
     return lambda batch: model.train_step(batch, wrapper)
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

@@ -218,3 +218,7 @@ def switched_off(model: nn.Module, measures: Iterable[str] = tuple(SWITCHES)) ->
             vars(module).pop(name)
             if value is not None:
                 vars(module)[name] = value
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

@@ -9,6 +9,7 @@ transform that training uses, and lets several processes read one packed file::
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from csipreid.arguments import output_file, output_folder, whole
 from csipreid.registry import TRANSFORMS
 from csipreid.skeletons.files import write_skeleton_file
 from csipreid.skeletons.packed import PACK_SUFFIX, PackedSkeletons, write_pack
@@ -28,11 +30,19 @@ ROUNDS = 9  # the first warms the cache
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--frames', type=int, default=509914, help='frames in the packed file')
-    parser.add_argument('--json-frames', type=int, default=8000, help='frames with a JSON file')
-    parser.add_argument('--workers', type=int, default=8, help='processes that read at once')
-    parser.add_argument('--folder', help='where to make the files; default: a temporary folder')
-    parser.add_argument('--json', metavar='FILE', help='write the numbers to this file')
+    parser.add_argument('--frames', type=whole(8), default=509914, help='frames in the packed file')
+    parser.add_argument(
+        '--json-frames', type=whole(8), default=8000, help='frames with a JSON file'
+    )
+    parser.add_argument('--workers', type=whole(1), default=8, help='processes that read at once')
+    parser.add_argument(
+        '--folder', type=output_folder, help='where to make the files; default: a temporary folder'
+    )
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='write the numbers to this file'
+    )
+    if not (sys.argv[1:] if argv is None else argv):
+        parser.error('say how much to time, such as --frames 509914')
     return parser.parse_args(argv)
 
 

@@ -146,3 +146,7 @@ def _filled_cache(folder: Path, count: int, dim: int) -> FeatureCache:
         cache.write_part(0, values, FrameStamps(none, none, none.astype(np.uint64)))
         cache.join({})
     return cache
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

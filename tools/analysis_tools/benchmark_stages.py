@@ -273,3 +273,7 @@ def matrix_products(
             (tokens @ widen) @ narrow
 
     return multiply, repeats * 2 * 2 * frames * length * width * hidden
+
+
+if __name__ == '__main__':
+    print('usage: python tools/analysis_tools/benchmark.py --help; this file is a part of it')

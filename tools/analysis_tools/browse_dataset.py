@@ -21,10 +21,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from csipreid.engine.config import set_data_root
+from csipreid.arguments import output_folder, whole
+from csipreid.engine.config import read_config, set_data_root
 from csipreid.registry import DATASETS
 from csipreid.skeletons import get_layout
 from csipreid.visualization.drawing import (
@@ -56,20 +56,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         '--subset', choices=['train', 'query', 'gallery', 'test'], default='train',
         help='train takes the training pipeline, the others that for testing',
     )  # fmt: skip
-    parser.add_argument('--out', type=Path, default=Path('browse'), help='folder to write')
-    parser.add_argument('--num', type=int, default=24, help='clips, spread over the data set')
-    parser.add_argument('--indices', type=int, nargs='+', help='show these instead')
-    parser.add_argument('--height', type=int, default=160, help='of a drawn frame, in pixels')
-    parser.add_argument('--epoch', type=int, default=0, help='whose random draws are shown')
+    parser.add_argument('--out', type=output_folder, default='browse', help='folder to write')
+    parser.add_argument('--num', type=whole(1), default=24, help='clips, spread over the data set')
+    parser.add_argument('--indices', type=whole(0), nargs='+', help='show these instead')
+    parser.add_argument('--height', type=whole(8), default=160, help='of a drawn frame, in pixels')
+    parser.add_argument('--epoch', type=whole(0), default=0, help='whose random draws are shown')
     parser.add_argument('--png', action='store_true', help='write a PNG per clip, no page')
     return parser.parse_args(argv)
 
 
 def build_dataset(args: argparse.Namespace) -> Any:
     """Build the data set with its pipeline, but without the last step."""
-    if not Path(args.config).is_file():
-        raise FileNotFoundError(f'config {args.config} not found; see the folder configs/')
-    cfg = Config.fromfile(args.config)
+    cfg = read_config(args.config)
     if args.data_root is not None:
         set_data_root(cfg, args.data_root)
     loader = cfg.train_dataloader if args.subset == 'train' else cfg.test_dataloader
@@ -106,7 +104,7 @@ def draw_clip(item: dict, height: int) -> np.ndarray:
 
 def caption(index: int, item: dict) -> str:
     """Say what a clip is."""
-    camera = 'unknown' if item['camid'] < 0 else str(item['camid'])
+    camera = 'unknown' if item['camid'] < 0 else str(item['camid'] + 1)
     parts = [
         f'#{index}, {item["subset"]}, person {item["pid"]}, camera {camera}, '
         f'{len(item["frame_paths"])} frames',

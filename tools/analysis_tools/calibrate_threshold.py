@@ -15,6 +15,7 @@ from typing import Any
 
 import cv2
 
+from csipreid.arguments import image_file, output_file, real, why_not_writable
 from csipreid.evaluation.feature_file import read_features
 from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.open_set import best_similarities, identification_rate_at
@@ -45,13 +46,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     choice = parser.add_mutually_exclusive_group()
     choice.add_argument(
-        '--fpr', type=float, default=0.01, help='accepted share of impostor pairs (default: 0.01)'
+        '--fpr',
+        type=real(lowest=0, highest=1),
+        default=0.01,
+        help='accepted share of impostor pairs (default: 0.01)',
     )
     choice.add_argument(
         '--eer', action='store_true', help='where both errors are equally frequent instead'
     )
-    parser.add_argument('--out', metavar='FILE', help='JSON to write (default: beside the file)')
-    parser.add_argument('--plot', metavar='FILE.png', help='also draw the error rates')
+    parser.add_argument(
+        '--out', type=output_file, metavar='FILE', help='JSON to write (default: beside the file)'
+    )
+    parser.add_argument(
+        '--plot', type=image_file, metavar='FILE.png', help='also draw the error rates'
+    )
     return parser.parse_args(arguments)
 
 
@@ -70,7 +78,7 @@ def calibrate(
             enough.
     """
     protocol = get_protocol(protocol_name)
-    check_embeddings(tracklets)
+    notices = check_embeddings(tracklets, protocol)
     roc = verify_tracklets(tracklets, protocol)
     best = best_similarities(tracklets, protocol)
     error, error_threshold = equal_error_rate(roc)
@@ -80,11 +88,7 @@ def calibrate(
         rate, threshold = true_positive_rate_at(roc, fpr)
         criterion = f'false positive rate at most {fpr:g}'
         if rate == 0:
-            raise ValueError(
-                f'no threshold accepts a genuine pair within a false positive rate of {fpr:g}: '
-                f'the smallest among {roc.num_impostor} impostor pairs is '
-                f'{roc.false_positive_rate[0]:.3g}; take a larger --fpr'
-            )
+            raise ValueError(_why_none(roc, fpr))
     report = dict(
         threshold=threshold,
         criterion=criterion,
@@ -98,7 +102,20 @@ def calibrate(
         report[f'TPR@FPR={rate:g}'] = 100 * true_positive_rate_at(roc, rate)[0]
     for rate in RATES:
         report[f'DIR@FPIR={rate:g}'] = 100 * identification_rate_at(best, rate)[0]
+    if notices:
+        report['warnings'] = list(notices)
     return report, roc
+
+
+def _why_none(roc: RocCurve, fpr: float) -> str:
+    """Say why no threshold is strict enough and yet accepts a genuine pair."""
+    share = float(roc.false_positive_rate[0])  # at the strictest threshold that accepts one
+    return (
+        f'no threshold accepts a genuine pair within a false positive rate of {fpr:g}: the most '
+        f'similar genuine pair has the cosine {roc.thresholds[0]:.4f}, and '
+        f'{round(share * roc.num_impostor)} of the {roc.num_impostor} impostor pairs are as '
+        f'similar or more; if labels and embeddings are right, take an --fpr of {share:.3g} or more'
+    )
 
 
 def draw(roc: RocCurve, path: Path) -> None:
@@ -139,6 +156,10 @@ def draw(roc: RocCurve, path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Calibrate, print and write."""
     args = parse_args(arguments)
+    out = args.out or Path(args.features).with_suffix('.threshold.json')
+    reason = why_not_writable(out)
+    if reason:
+        sys.exit(f'error: {out} {reason}; name another file with --out')
     try:
         features = read_features(args.features)
         report, roc = calibrate(features.tracklets, args.protocol, None if args.eer else args.fpr)
@@ -146,10 +167,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f'error: {error}')
     report['features'] = Path(args.features).name
     report['meta'] = features.meta
-    out = Path(args.out) if args.out else Path(args.features).with_suffix('.threshold.json')
-    write_json(out, report)
-    if args.plot:
-        draw(roc, Path(args.plot))
+    try:
+        write_json(out, report)
+        if args.plot:
+            draw(roc, args.plot)
+    except OSError as error:
+        sys.exit(f'error: {error}')
     for key, value in report.items():
         if key != 'meta':
             print(f'{key:18s} {value:.6g}' if isinstance(value, float) else f'{key:18s} {value}')

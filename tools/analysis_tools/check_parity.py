@@ -15,29 +15,26 @@ import argparse
 import json
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from mmengine.config import Config  # noqa: E402
-from mmengine.optim import build_optim_wrapper  # noqa: E402
-from mmengine.registry import DefaultScope  # noqa: E402
-from torch import Tensor, nn  # noqa: E402
-
-from csipreid.checkpoint import fill_module, read_checkpoint  # noqa: E402
-from csipreid.models.official_keys import (  # noqa: E402
+from csipreid.arguments import output_file
+from csipreid.checkpoint import fill_module, read_checkpoint
+from csipreid.models.official_keys import (
     official_to_csipreid,
     official_to_csipreid_keys,
 )
-from csipreid.registry import MODELS, PARAM_SCHEDULERS  # noqa: E402
-from csipreid.structures import ReIDDataSample  # noqa: E402
+from csipreid.registry import MODELS, PARAM_SCHEDULERS
+from csipreid.structures import ReIDDataSample
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'csip'
 FORWARD, LOSS, GRADIENT, STEP, RATE = 1e-5, 1e-5, 1e-3, 1e-4, 1e-9  # relative tolerances
@@ -378,7 +375,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Check every directory; exit with status 1 if anything fails or is missing."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('folders', nargs='+', type=Path, metavar='DIR', help='recorded numbers')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all rows to this file')
+    parser.add_argument('--json', type=output_file, metavar='FILE', help='file for all rows')
     args = parser.parse_args(argv)
     results = {}
     for folder in args.folders:

@@ -3,21 +3,25 @@
     python tools/analysis_tools/eval_metric.py features.npz --protocol all
 
 The file is what tools/test.py --dump writes, or any .npz with embedding (N, D),
-pid, camid and is_query (N,). Measures are percent.
+pid, camid and is_query (N,). Embeddings are compared by their cosine, unless
+--metric says otherwise. Measures are percent.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from csipreid.evaluation.arguments import rerank_argument
+from csipreid.arguments import device, output_file, real
+from csipreid.evaluation.arguments import add_metric_argument, rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
+from csipreid.evaluation.distances import check_rerank
 from csipreid.evaluation.feature_file import FeatureFile, read_features
 from csipreid.evaluation.json_file import write_json
-from csipreid.evaluation.protocol import get_protocol, list_protocols
+from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.evaluation.verification import (
     equal_error_rate,
@@ -41,24 +45,31 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='rules of the evaluation (default: tfclip, queries in the gallery)',
     )
     parser.add_argument(
-        '--rerank', type=rerank_argument, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
+        '--rerank',
+        type=rerank_argument,
+        metavar='K1,K2,LAMBDA',
+        help='k-reciprocal re-ranking, by cosine only',
     )
+    add_metric_argument(parser)
     parser.add_argument(
         '--details',
         action='store_true',
         help='also camera pairs, results by tracklet length, and verification',
     )
-    parser.add_argument('--json', metavar='OUT', help='write the results to this file')
     parser.add_argument(
-        '--memory', type=float, default=1.0, metavar='GIB', help='for a block of distances'
+        '--json', type=output_file, metavar='OUT', help='write the results to this file'
     )
-    parser.add_argument('--device', help='torch device for re-ranking (default: NumPy on the CPU)')
+    parser.add_argument(
+        '--memory', type=real(above=0), default=1.0, metavar='GIB', help='for a block of distances'
+    )
+    parser.add_argument(
+        '--device', type=device, help='torch device for re-ranking (default: NumPy on the CPU)'
+    )
     return parser.parse_args(arguments)
 
 
-def score(features: FeatureFile, name: str, args: argparse.Namespace) -> dict[str, Any]:
+def score(features: FeatureFile, protocol: Protocol, args: argparse.Namespace) -> dict[str, Any]:
     """Evaluate under one protocol and print its card and measures."""
-    protocol = get_protocol(name)
     tracklets = features.tracklets
     max_bytes = int(args.memory * 2**30)
     test_mode = features.meta.get('test_mode')
@@ -74,8 +85,10 @@ def score(features: FeatureFile, name: str, args: argparse.Namespace) -> dict[st
     result |= dict(
         average_precision=protocol.average_precision,
         query_in_gallery=protocol.query_in_gallery,
+        metric=protocol.metric,
         rerank=args.rerank and list(args.rerank),
         test_mode=test_mode,
+        warnings=list(retrieval.card.notices),
     )
     print(retrieval.card)
     shown = {key: value for key, value in result.items() if isinstance(value, float)}
@@ -88,7 +101,7 @@ def score(features: FeatureFile, name: str, args: argparse.Namespace) -> dict[st
 def details(features: FeatureFile, retrieval: Any, max_bytes: int) -> dict[str, Any]:
     """Break the result down, and verify pairs; print both."""
     tracklets = features.tracklets
-    pairs = camera_pairs(retrieval, tracklets.camid)
+    pairs = camera_pairs(retrieval)
     print('  mAP by camera of the query (row) and of its matches (column):')
     print('  ' + ' ' * 6 + ''.join(f'{camera:7d}' for camera in pairs.cameras))
     for camera, row in zip(pairs.cameras, pairs.mean_average_precision, strict=True):
@@ -143,18 +156,20 @@ def _blank(table: np.ndarray) -> list[list[float | None]]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the file; under 'all', a protocol that does not fit it is reported and passed over."""
     args = parse_args(arguments)
+    names = list_protocols() if args.protocol == 'all' else [args.protocol]
+    protocols = [replace(get_protocol(name), metric=args.metric) for name in names]
     try:
+        check_rerank(args.rerank, protocols[0])
         features = read_features(args.features)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
-    names = list_protocols() if args.protocol == 'all' else [args.protocol]
     results, failures = {}, {}
-    for name in names:
+    for protocol in protocols:
         try:
-            results[name] = score(features, name, args)
+            results[protocol.name] = score(features, protocol, args)
         except ValueError as error:
-            failures[name] = str(error)
-            print(f'Evaluation protocol {name!r} does not fit this file:\n  {error}')
+            failures[protocol.name] = str(error)
+            print(f'Evaluation protocol {protocol.name!r} does not fit this file:\n  {error}')
     if not results:
         sys.exit('error: ' + next(iter(failures.values())))
     if args.json:

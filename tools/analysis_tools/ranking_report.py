@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import cv2
 import numpy as np
 from mmengine.utils import track_iter_progress
 
-from csipreid.evaluation.arguments import rerank_argument
+from csipreid.arguments import output_folder, whole
+from csipreid.evaluation.arguments import add_metric_argument, rerank_argument
 from csipreid.evaluation.breakdown import by_length, camera_pairs
 from csipreid.evaluation.feature_file import FeatureFile, read_features
 from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
@@ -41,16 +43,22 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('features', help='feature file (.npz) with frame paths')
-    parser.add_argument('--out', required=True, metavar='DIR', help='folder of the page')
+    parser.add_argument(
+        '--out', type=output_folder, required=True, metavar='DIR', help='folder of the page'
+    )
     parser.add_argument('--compare', metavar='OTHER.npz', help='features of another model')
     parser.add_argument('--protocol', choices=list_protocols(), default='tfclip')
     parser.add_argument(
-        '--rerank', type=rerank_argument, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
+        '--rerank',
+        type=rerank_argument,
+        metavar='K1,K2,LAMBDA',
+        help='k-reciprocal re-ranking, by cosine only',
     )
-    parser.add_argument('--top', type=int, default=10, help='ranks shown of each query')
-    parser.add_argument('--frames', type=int, default=4, help='frames shown of each tracklet')
+    add_metric_argument(parser)
+    parser.add_argument('--top', type=whole(1), default=10, help='ranks shown of each query')
+    parser.add_argument('--frames', type=whole(1), default=4, help='frames shown of each tracklet')
     parser.add_argument(
-        '--max-queries', type=int, metavar='N', help='show the worst N queries only'
+        '--max-queries', type=whole(1), metavar='N', help='show the worst N queries only'
     )
     parser.add_argument(
         '--data-root', default='', metavar='DIR', help='folder from which frame paths start'
@@ -137,7 +145,7 @@ def collect(
     features: FeatureFile, other: FeatureFile | None, args: argparse.Namespace
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Gather all that the page shows: its data, without the strips, and its plots."""
-    protocol = get_protocol(args.protocol)
+    protocol = replace(get_protocol(args.protocol), metric=args.metric)
     name = Path(args.features).stem
     other_name = Path(args.compare).stem if other is not None else None
     if other_name == name:
@@ -176,7 +184,7 @@ def collect(
         queries.append(query)
 
     measures = {key: result.measures() for key, result in results.items()}
-    pairs = camera_pairs(retrieval, features.tracklets.camid)
+    pairs = camera_pairs(retrieval)
     cameras = [f'{camera}' for camera in pairs.cameras]
     ranks = list(range(1, CMC_RANKS + 1))
     plots = {

@@ -13,13 +13,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from rich.progress import track
 
+from csipreid.arguments import output_file, real, whole
 from csipreid.datasets.video_files import read_video
 
 
@@ -36,20 +36,31 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('video', help='video file')
-    parser.add_argument('--out', required=True, type=Path, help='text file to write')
+    parser.add_argument('--out', required=True, type=output_file, help='text file to write')
     parser.add_argument(
-        '--background', type=int, default=1, help='number of a frame without people, from 1'
+        '--background', type=whole(1), default=1, help='number of a frame without people, from 1'
     )
     parser.add_argument(
-        '--min-height', type=float, default=0.5, help='of a person, as a share of the frame'
+        '--min-height',
+        type=real(above=0, highest=1),
+        default=0.5,
+        help='of a person, as a share of the frame',
     )
     parser.add_argument(
-        '--threshold', type=int, default=30, help='difference to the background, in 0 … 255'
+        '--threshold',
+        type=whole(0, 255),
+        default=30,
+        help='difference to the background, in 0 … 255',
     )
-    parser.add_argument('--max-gap', type=int, default=10, help='frames that a track may miss')
-    parser.add_argument('--min-frames', type=int, default=20, help='boxes that a track must have')
+    parser.add_argument('--max-gap', type=whole(0), default=10, help='frames that a track may miss')
     parser.add_argument(
-        '--border', type=int, default=2, help='pixels from the edge within which a box is cut off'
+        '--min-frames', type=whole(1), default=20, help='boxes that a track must have'
+    )
+    parser.add_argument(
+        '--border',
+        type=whole(0),
+        default=2,
+        help='pixels from the edge within which a box is cut off',
     )
     return parser.parse_args(argv)
 

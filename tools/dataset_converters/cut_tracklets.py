@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 
+from csipreid.arguments import output_folder, whole
 from csipreid.datasets.mot_boxes import TrackedBox, read_boxes
 from csipreid.datasets.video_files import frame_size, read_video
 from csipreid.output_folder import OutputFolder
@@ -34,17 +35,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('video', help='video file')
     parser.add_argument('boxes', help='MOT text file with the boxes of tracked people')
-    parser.add_argument('--out', required=True, type=Path, help='folder of the data set')
+    parser.add_argument('--out', required=True, type=output_folder, help='folder of the data set')
     parser.add_argument('--train-tracks', type=int, nargs='*', default=[], help='for training')
-    parser.add_argument('--length', type=int, default=0, help='frames per tracklet; 0: all')
-    parser.add_argument('--camera', type=int, default=0, help='from 1; 0 when unknown')
+    parser.add_argument('--length', type=whole(0), default=0, help='frames per tracklet; 0: all')
+    parser.add_argument('--camera', type=whole(0), default=0, help='from 1; 0 when unknown')
     parser.add_argument(
         '--pids', nargs='*', default=[], metavar='TRACK:PID', help='default: the track number'
     )
-    args = parser.parse_args(argv)
-    if args.length < 0 or args.camera < 0:
-        parser.error('--length and --camera cannot be negative')
-    return args
+    return parser.parse_args(argv)
 
 
 def parse_pids(pairs: Sequence[str]) -> dict[int, int]:

@@ -27,6 +27,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
+from csipreid.arguments import device, output_folder, real, whole
 from csipreid.datasets.mot_boxes import read_boxes
 from csipreid.datasets.video_files import frame_size
 from csipreid.pose_estimation.extraction import Job, extract, make_batches
@@ -51,18 +52,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--subsets', nargs='+', default=['train', 'query', 'gallery'])
     parser.add_argument('--video', help='video, instead of a config')
     parser.add_argument('--boxes', help='MOT text file with the boxes in the video')
-    parser.add_argument('--out', help='folder for the skeletons of a video')
+    parser.add_argument('--out', type=output_folder, help='folder for the skeletons of a video')
     parser.add_argument('--estimator', choices=sorted(ESTIMATORS), default='blazepose')
     parser.add_argument('--model', help='model file of BlazePose, or model of MMPose')
     parser.add_argument('--checkpoint', help='weights of HMR 2.0')
-    parser.add_argument('--device', help='where HMR 2.0 or MMPose computes')
+    parser.add_argument('--device', type=device, help='where HMR 2.0 or MMPose computes')
     parser.add_argument('--function', help="'module:name' or 'file.py:name'")
     parser.add_argument('--layout', help='layout of what the function returns')
     parser.add_argument(
-        '--min-presence', type=float, help='probability from which BlazePose has found a body'
+        '--min-presence',
+        type=real(above=0, highest=1),
+        help='probability from which BlazePose has found a body',
     )
-    parser.add_argument('--batch-size', type=int, default=32)
-    parser.add_argument('--workers', type=int, default=1, help='number of processes')
+    parser.add_argument('--batch-size', type=whole(1), default=32)
+    parser.add_argument('--workers', type=whole(1), default=1, help='number of processes')
     parser.add_argument(
         '--shard', default='0/1', metavar='I/N', help='do every N-th batch only, from the I-th'
     )
@@ -123,7 +126,7 @@ def video_jobs(args: argparse.Namespace) -> tuple[list[Job], list[str]]:
         Job(args.video, os.path.join(args.out, f'{box.track:04}', f'{box.frame:06}.json'), box)
         for box in boxes.boxes
     ]
-    return jobs, [args.out]
+    return jobs, [str(args.out)]
 
 
 def parse_shard(text: str) -> tuple[int, int]:

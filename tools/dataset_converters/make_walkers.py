@@ -8,28 +8,30 @@ Example::
 import argparse
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
+from csipreid.arguments import output_folder, whole
 from csipreid.synthetic import write_walkers
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Make the walkers data set.')
-    parser.add_argument('--out', type=Path, required=True, help='folder to write')
-    parser.add_argument('--seed', type=int, default=0, help='seed; equal seeds give equal bytes')
+    parser.add_argument('--out', type=output_folder, required=True, help='folder to write')
+    parser.add_argument(
+        '--seed', type=whole(0), default=0, help='seed; equal seeds give equal bytes'
+    )
     parser.add_argument(
         '--ids',
-        type=int,
+        type=whole(1),
         nargs='+',
         default=[24],
         metavar='N',
         help='number of identities: one number for each of training and test, or two numbers',
     )
-    parser.add_argument('--cams', type=int, default=4, help='number of cameras, 2 to 9')
+    parser.add_argument('--cams', type=whole(2, 9), default=4, help='number of cameras, 2 to 9')
     parser.add_argument(
         '--tracklets',
-        type=int,
+        type=whole(1),
         nargs=2,
         default=(2, 3),
         metavar=('MIN', 'MAX'),
@@ -37,14 +39,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--frames',
-        type=int,
+        type=whole(1),
         nargs=2,
         default=(16, 40),
         metavar=('MIN', 'MAX'),
         help='frames per tracklet',
     )
     parser.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='number of processes'
+        '--workers', type=whole(1), default=os.cpu_count() or 1, help='number of processes'
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace walkers made with other arguments'

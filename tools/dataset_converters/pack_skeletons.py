@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from rich.progress import Progress
 
+from csipreid.arguments import whole
 from csipreid.skeletons.packing import pack_folder
 
 
@@ -22,7 +23,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('folder', help='folder of skeletons; each folder in it is packed')
     parser.add_argument('--parts', nargs='+', help='pack these folders only')
     parser.add_argument('--layout', default='h36m', help='joint layout of the files')
-    parser.add_argument('--workers', type=int, default=1, help='number of processes')
+    parser.add_argument('--workers', type=whole(1), default=1, help='number of processes')
     return parser.parse_args(argv)
 
 

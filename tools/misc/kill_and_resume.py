@@ -24,11 +24,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from csipreid.arguments import output_folder, whole
 from csipreid.checkpoint import read_checkpoint
 from csipreid.engine.hooks.preemption_hook import EXIT_STATUS
 from csipreid.engine.resuming import checkpoints_of
@@ -41,21 +43,24 @@ _LISTENS = re.compile(r'Checkpoints will be saved to|Epoch\(train\)')
 _ITERATES = re.compile(r'Epoch\(train\)|told to stop')
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        '--out', type=Path, required=True, help='folder for both trainings, new or empty'
+        '--out', type=output_folder, required=True, help='folder for both trainings, new or empty'
     )
-    parser.add_argument('--kills', type=int, default=20, help='how often to kill')
+    parser.add_argument('--kills', type=whole(0), default=20, help='how often to kill')
     parser.add_argument('--seed', type=int, default=0, help='seed of the moments')
     parser.add_argument('--signal', choices=['KILL', 'TERM'], default='KILL')
     parser.add_argument(
         'training', nargs=argparse.REMAINDER, help='config and arguments of tools/train.py'
     )
-    return parser.parse_args()
+    args = parser.parse_args(argv)
+    if not args.training:
+        parser.error('name the config to train, and the arguments of tools/train.py')
+    return args
 
 
 class Victim:

@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config
+
+from csipreid.arguments import output_folder, whole
+from csipreid.engine.config import read_config
 
 TOOLS = Path(__file__).resolve().parents[1]
 
@@ -29,8 +31,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('configs', nargs='+', help='configs to train in this order')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/NAME_splits')
-    parser.add_argument('--splits', type=int, nargs='+', default=list(range(10)))
+    parser.add_argument('--work-dir', type=output_folder, help='default: work_dirs/NAME_splits')
+    parser.add_argument('--splits', type=whole(0), nargs='+', default=list(range(10)))
     parser.add_argument('--pretrained', help='trained parts that the first config starts from')
     parser.add_argument('--data-root', help='folder of the data set')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='as for tools/train.py')
@@ -55,7 +57,7 @@ def run_split(args: argparse.Namespace, work_dir: Path, split: int) -> Path:
     shared = [] if args.data_root is None else ['--data-root', args.data_root]
     pretrained = args.pretrained
     for config in args.configs:
-        cfg = Config.fromfile(config)
+        cfg = read_config(config)
         options = [*args.cfg_options, *split_options(cfg._cfg_dict, split)]
         options = ['--cfg-options', *options] if options else []
         stage = folder / Path(config).stem
@@ -89,8 +91,15 @@ def run(arguments: list[str]) -> None:
 
 
 def average(files: Sequence[Path]) -> dict[str, dict[str, float]]:
-    """Return mean and standard deviation (n - 1) of each measure over the splits."""
-    results = [json.loads(path.read_text(encoding='utf-8')) for path in files]
+    """Return mean and standard deviation (n - 1) of each measure over the splits.
+
+    Raises:
+        ValueError: If a file does not hold the same measures as the first.
+    """
+    results = [read_measures(path) for path in files]
+    for path, result in zip(files, results, strict=True):
+        if result.keys() != results[0].keys():
+            raise ValueError(f'{path} holds other measures than {files[0]}; remove the older one')
     measures = {}
     for name in results[0]:
         values = np.array([result[name] for result in results], float)
@@ -99,16 +108,38 @@ def average(files: Sequence[Path]) -> dict[str, dict[str, float]]:
     return measures
 
 
+def read_measures(path: Path) -> dict[str, float]:
+    """Read what a test measured.
+
+    Raises:
+        ValueError: If the file holds anything else.
+    """
+    try:
+        measures = json.loads(path.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError):
+        measures = None
+    if not isinstance(measures, dict) or not all(
+        isinstance(value, int | float) for value in measures.values()
+    ):
+        raise ValueError(f'{path} is not the result of a test; remove it to test that split again')
+    return measures
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run all splits and print the averages."""
     args = parse_args(argv)
     work_dir = args.work_dir or Path('work_dirs', f'{Path(args.configs[-1]).stem}_splits')
     for config in args.configs:
-        if not Path(config).is_file():
-            sys.exit(f'error: config {config} not found; see the folder configs/')
-        if not list(split_options(Config.fromfile(config)._cfg_dict, 0)):
+        try:
+            cfg = read_config(config)
+        except (OSError, ValueError) as error:
+            sys.exit(f'error: {error}')
+        if not list(split_options(cfg._cfg_dict, 0)):
             sys.exit(f'error: no data set of {config} has splits')
-    measures = average([run_split(args, work_dir, split) for split in args.splits])
+    try:
+        measures = average([run_split(args, work_dir, split) for split in args.splits])
+    except (OSError, ValueError) as error:
+        sys.exit(f'error: {error}')
     partial = work_dir / 'mean.json.partial'
     partial.write_text(json.dumps(measures, indent=2) + '\n', encoding='utf-8')
     os.replace(partial, work_dir / 'mean.json')

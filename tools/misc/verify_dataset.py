@@ -34,6 +34,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from rich.progress import Progress
 
+from csipreid.arguments import output_file, whole
 from csipreid.diagnosis import Report, examine
 from csipreid.engine.config import set_data_root
 
@@ -48,8 +49,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--lists-only', action='store_true', help='look at the lists alone, at no image'
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write the report to this file')
-    parser.add_argument('--workers', type=int, default=1, help='processes that read images')
+    parser.add_argument(
+        '--json', type=output_file, metavar='FILE', help='write the report to this file'
+    )
+    parser.add_argument('--workers', type=whole(1), default=1, help='processes that read images')
     return parser.parse_args(argv)
 
 

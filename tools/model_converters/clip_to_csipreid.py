@@ -13,18 +13,18 @@ Example::
 import argparse
 import sys
 import warnings
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # mmcv tells at import that its compiled operators are absent; nothing here uses them.
 warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
 
-import torch  # noqa: E402
 from torch import Tensor  # noqa: E402
 
+from csipreid.arguments import output_file, whole  # noqa: E402
 from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
 from csipreid.models.clip_keys import ClipTower, clip_to_csipreid  # noqa: E402
+from csipreid.torchscript_archive import is_torchscript, read_torchscript  # noqa: E402
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:
@@ -36,26 +36,9 @@ def read_weights(path: Path) -> Mapping[str, Tensor]:
     """
     if path.suffix == '.safetensors' and path.is_file():
         return _read_safetensors(path)
-    if _is_torchscript(path):
-        try:
-            return torch.jit.load(str(path), map_location='cpu').state_dict()
-        except Exception as error:  # a torn archive breaks torch in a dozen ways
-            reason = str(error).strip().partition('\n')[0]
-            raise ValueError(
-                f'{path} cannot be read; it is truncated or not a TorchScript archive ({reason})'
-            ) from error
+    if is_torchscript(path):
+        return read_torchscript(path)
     return read_checkpoint(path)['state_dict']
-
-
-def _is_torchscript(path: Path) -> bool:
-    """Whether a file is an archive of a model with its code, as OpenAI's are."""
-    if not path.is_file():
-        return False
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return any(name.endswith('/constants.pkl') for name in archive.namelist())
-    except (zipfile.BadZipFile, UnicodeDecodeError):
-        return False
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -97,15 +80,20 @@ def report(tower: ClipTower) -> list[str]:
     return lines
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert a file; write nothing if anything does not fit."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('src', type=Path, help='.pt, .pth, .bin or .safetensors file')
-    parser.add_argument('dst', type=Path, help='file to write')
+    parser.add_argument('dst', type=output_file, help='file to write')
     parser.add_argument(
-        '--image-size', type=int, nargs=2, required=True, metavar=('H', 'W'), help='pixels'
+        '--image-size', type=whole(1), nargs=2, required=True, metavar=('H', 'W'), help='pixels'
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert a file; write nothing if anything does not fit."""
+    args = parse_args(argv)
     image_size = (args.image_size[0], args.image_size[1])
     try:
         tower = clip_to_csipreid(read_weights(args.src), image_size)

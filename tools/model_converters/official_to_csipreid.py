@@ -12,24 +12,21 @@ Example::
 
 import argparse
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+import torch
+from torch import Tensor
 
-import torch  # noqa: E402
-from torch import Tensor  # noqa: E402
-
-from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
-from csipreid.models.official_keys import (  # noqa: E402
+from csipreid.arguments import output_file
+from csipreid.checkpoint import read_checkpoint, write_checkpoint
+from csipreid.models.official_keys import (
     CSIPREID_ONLY,
     csipreid_to_official,
     official_to_csipreid,
 )
-from csipreid.registry import MODELS  # noqa: E402
+from csipreid.registry import MODELS
 
 _UNUSED = 'official_unused'  # where the converted file keeps keys without effect
 
@@ -135,16 +132,21 @@ def _list(what: str, keys: Sequence[str]) -> list[str]:
     return [f'{what}: {len(keys)}', *(f'    {key}' for key in keys)]
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Convert a file; write nothing if anything does not fit."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('src', type=Path, help='checkpoint to read')
-    parser.add_argument('dst', type=Path, help='file to write')
+    parser.add_argument('dst', type=output_file, help='file to write')
     parser.add_argument('--reverse', action='store_true', help='from ours to the published layout')
     parser.add_argument(
         '--dataset-name', default='mars', help='what it was trained on, for the meta data'
     )
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Convert a file; write nothing if anything does not fit."""
+    args = parse_args(argv)
     try:
         source = read_checkpoint(args.src)
         state = source['state_dict']

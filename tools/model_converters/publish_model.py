@@ -27,7 +27,9 @@ warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformable
 from mmengine.config import Config  # noqa: E402
 from mmengine.registry import DefaultScope  # noqa: E402
 
+from csipreid.arguments import output_file  # noqa: E402
 from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint, write_checkpoint  # noqa: E402
+from csipreid.engine.config import read_config  # noqa: E402
 from csipreid.registry import MODELS  # noqa: E402
 from csipreid.version import __version__  # noqa: E402
 
@@ -104,17 +106,22 @@ def publish(cfg: Config, src: Path, dst: Path) -> Path:
     return final
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Publish a checkpoint; write nothing if anything does not fit."""
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('config', type=Path, help='config that the checkpoint was trained with')
     parser.add_argument('src', type=Path, help='checkpoint to read')
-    parser.add_argument('dst', type=Path, help='file to write; the hash is added to its name')
-    args = parser.parse_args(argv)
+    parser.add_argument(
+        'dst', type=output_file, help='file to write; the hash is added to its name'
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Publish a checkpoint; write nothing if anything does not fit."""
+    args = parse_args(argv)
     try:
-        if not args.config.is_file():
-            raise FileNotFoundError(f'config {args.config} not found; see the folder configs/')
-        final = publish(Config.fromfile(args.config), args.src, args.dst)
+        final = publish(read_config(args.config), args.src, args.dst)
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.exit(f'error: {error}')
     for what, path in (('before', args.src), ('after', final)):

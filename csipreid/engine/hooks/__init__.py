@@ -2,6 +2,7 @@
 
 from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfoHook
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
+from csipreid.engine.hooks.frozen_parts_hook import FrozenPartsHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
 from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from csipreid.engine.hooks.preemption_hook import PreemptionHook
@@ -13,6 +14,7 @@ from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
 __all__ = [
     'DeferredRuntimeInfoHook',
     'FeatureCacheHook',
+    'FrozenPartsHook',
     'LoadPretrainedHook',
     'PlainCheckpointHook',
     'PreemptionHook',

@@ -20,7 +20,7 @@ from csipreid.engine.agreement import from_first_rank
 from csipreid.feature_cache import PART_LEN, FeatureCache, FrameStamps, update_stamps
 from csipreid.registry import HOOKS
 
-_FORMAT = 1  # of the key; another number makes all caches stale
+_FORMAT = 2  # of the key; another number makes all caches stale
 _BATCH = 64  # frames; divides PART_LEN, so that a part is the same whoever computes it
 _SAMPLE = 8  # frames computed again before a cache is used
 # Between the same frame computed twice rounding leaves less, between two frames is more.
@@ -38,9 +38,11 @@ class FeatureCacheHook(Hook):
     work; an interrupted computation continues with the parts that are missing.
 
     A cache is found by a key made of the weights and the structure of the image
-    encoder, the preprocessing, the precision and the names of the frames. Before
-    it is used, all frame files are compared with what they were, and a few
-    features are computed again. A cache that fails is built anew.
+    encoder, the preprocessing, the precision, the folder of the data set and the
+    names of the frames. Before it is used, all frame files are compared with what
+    they were, and a few features are computed again. A cache that fails is built
+    anew. Parts that an interrupted computation left are kept if their frames are
+    what they were.
 
     Where a step of the pipeline may change frames from item to item, as
     augmentations do, nothing is stored and the log says so.
@@ -112,6 +114,7 @@ class FeatureCacheHook(Hook):
                 preparation=frames.preparation,
                 precision=precision,
                 dtype=self.dtype,
+                root=frames.root,
                 frames=hashlib.sha256('\n'.join(frames.names).encode()).hexdigest(),
             )
             key = hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
@@ -147,7 +150,7 @@ class FeatureCacheHook(Hook):
         about: dict,
     ) -> None:
         """Compute the missing parts, this rank its share of them, and join all."""
-        missing = from_first_rank(lambda: _missing_parts(cache))
+        missing = from_first_rank(lambda: _missing_parts(runner, cache, frames.table.paths))
         if len(missing) < cache.num_parts:
             runner.logger.info(
                 f'{cache.num_parts - len(missing)} of {cache.num_parts} parts of the frame '
@@ -182,13 +185,20 @@ class FeatureCacheHook(Hook):
         for _ in loaded:  # lets the bar finish
             pass
         barrier()
-        if runner.rank == 0:
-            _join(cache, about)
-        barrier()
+        from_first_rank(lambda: _join(cache, frames.table.paths, about))
 
 
-def _join(cache: FeatureCache, about: dict) -> None:
-    """Join the parts, unless another run has just done so and removed them."""
+def _join(cache: FeatureCache, paths: list[str], about: dict) -> None:
+    """Join the parts, unless another run has just done so and removed them.
+
+    Raises:
+        ValueError: If frames have changed since their features were computed.
+    """
+    if cache.remove_stale_parts(paths):
+        raise ValueError(
+            'frame files have changed while their features were computed; start again once '
+            'nothing writes to them: what is still right is kept'
+        )
     try:
         cache.join(about)
     except FileNotFoundError:
@@ -197,14 +207,22 @@ def _join(cache: FeatureCache, about: dict) -> None:
         cache.remove_parts()
 
 
-def _missing_parts(cache: FeatureCache) -> list[int]:
+def _missing_parts(runner: Runner, cache: FeatureCache, paths: list[str]) -> list[int]:
     """Return the parts to compute, if the disk holds them and the memory map of all.
+
+    Parts of frames that have changed since are removed.
 
     Raises:
         ValueError: If it does not.
     """
     cache.folder.mkdir(parents=True, exist_ok=True)
     cache.remove_abandoned()
+    stale = cache.remove_stale_parts(paths)
+    if stale:
+        runner.logger.warning(
+            f'{stale} parts of the frame features in {cache.folder} are computed anew: their '
+            'frame files have changed'
+        )
     missing = cache.missing_parts()
     share = len(missing) / cache.num_parts
     needed, free = (1 + share) * cache.num_bytes, shutil.disk_usage(cache.folder).free

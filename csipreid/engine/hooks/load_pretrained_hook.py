@@ -41,8 +41,7 @@ class LoadPretrainedHook(Hook):
             FileNotFoundError: If there is no such file.
             ValueError: If no file was named, or it does not fit.
         """
-        resumes = runner._resume and bool(checkpoints_of(runner.work_dir))
-        if not runner.will_train or runner._load_from is not None or resumes:
+        if not starts_from_its_parts(runner):
             return
         if self.checkpoint is None:
             raise ValueError(f'weights for {", ".join(self.parts)} are needed: {self.hint}')
@@ -66,3 +65,9 @@ class LoadPretrainedHook(Hook):
                 select_part(state, part),
                 f'{part} of checkpoint {self.checkpoint}',
             )
+
+
+def starts_from_its_parts(runner: Runner) -> bool:
+    """Tell whether a run will train a model that no checkpoint fills as a whole."""
+    resumes = runner._resume and bool(checkpoints_of(runner.work_dir))
+    return runner.will_train and runner._load_from is None and not resumes

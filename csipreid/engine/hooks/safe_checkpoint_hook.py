@@ -1,5 +1,6 @@
 """Checkpoints of which one is whole at any time."""
 
+import inspect
 import os
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ class SafeCheckpointHook(CheckpointHook):
     ``iter_N.pth`` in its work directory.
 
     Raises:
-        TypeError: If one of these two is given.
+        TypeError: If one of these two is given, or what is no argument of either it or of
+            ``save_checkpoint`` of the runner.
     """
 
     keep_ckpt_ids: Any
@@ -38,6 +40,30 @@ class SafeCheckpointHook(CheckpointHook):
                     'the work directory, which --work-dir chooses'
                 )
         super().__init__(*args, **kwargs)
+        strange = set(self.args) - set(inspect.signature(Runner.save_checkpoint).parameters)
+        if strange:  # MMEngine would find out when it writes the first checkpoint
+            raise TypeError(f'SafeCheckpointHook takes no {", ".join(sorted(strange))}')
+
+    def before_train(self, runner: Runner) -> None:
+        """Take from a resumed checkpoint only names of files that this folder holds.
+
+        What is named there is removed when a better or newer one comes: it must be a
+        checkpoint, and not one of the folder that the run was resumed from.
+        """
+        info = runner.message_hub.runtime_info
+        for key in [key for key in info if key.startswith('best_ckpt')]:
+            path = Path(runner.work_dir, Path(str(info[key])).name)
+            if not _is_best(path):
+                del info[key]
+            else:
+                info[key] = str(path)
+        for key in [key for key in info if key.startswith('best_score')]:
+            if not isinstance(info[key], int | float):
+                del info[key]
+        kept = info.get('keep_ckpt_ids', [])
+        kept = kept if isinstance(kept, list) else []
+        info['keep_ckpt_ids'] = [step for step in kept if isinstance(step, int)]
+        super().before_train(runner)
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
         """Write a checkpoint, then remove those that are too many."""
@@ -94,3 +120,8 @@ class SafeCheckpointHook(CheckpointHook):
             self.best_ckpt_path = paths['best']
         else:
             self.best_ckpt_path_dict = paths
+
+
+def _is_best(path: Path) -> bool:
+    """Tell whether a file is one that holds, by its name, the best of a run."""
+    return path.name.startswith('best_') and path.suffix == '.pth' and path.is_file()

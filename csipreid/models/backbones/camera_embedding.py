@@ -31,19 +31,24 @@ class CameraEmbedding(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_cams, dim))
         nn.init.trunc_normal_(self.weight, std=0.02)
 
-    def forward(self, camids: Sequence[int]) -> Tensor:
+    def forward(self, camids: Sequence[int] | None) -> Tensor:
         """Look up the offsets of B clips.
 
         Args:
             camids: Cameras, 0-based, -1 when unknown; B plain integers, so
-                that the range check waits for no device.
+                that the range check waits for no device. None when all are
+                unknown, however many there are.
 
         Returns:
-            Offsets, float, (B, dim).
+            Offsets, float, (B, dim); for None the one of an unknown camera,
+            (1, dim).
 
         Raises:
             ValueError: If a camera is outside [-1, ``num_cams``).
         """
+        unknown = self.weight.mean(dim=0, keepdim=True)
+        if camids is None:
+            return unknown
         strange = sorted({camid for camid in camids if not -1 <= camid < self.num_cams})
         if strange:
             raise ValueError(
@@ -53,5 +58,5 @@ class CameraEmbedding(nn.Module):
         index = torch.tensor([self.num_cams if camid == -1 else camid for camid in camids])
         # With device=… the copy would wait until the device is idle.
         index = index.to(self.weight.device, non_blocking=True)
-        table = torch.cat([self.weight, self.weight.mean(dim=0, keepdim=True)])
+        table = torch.cat([self.weight, unknown])
         return table[index]  # (B, dim)

@@ -143,7 +143,8 @@ class CLIPVisionTransformer(VisionTransformer):
         Args:
             frames: Normalised RGB, float, (N, 3, H, W) with H, W = ``image_size``.
             class_offset: Added to the class token before the position
-                embedding, float, (N, W); the camera embedding goes here.
+                embedding, float, (N, W), or (1, W) for all frames; the camera
+                embedding goes here.
 
         Returns:
             Class token and one token per patch, rows first: L = 1 + h * w.
@@ -184,7 +185,7 @@ class CLIPVisionTransformer(VisionTransformer):
                 f'{tuple(frames.shape[-2:])}; change image_size or the ResizeFrames transform'
             )
         patches, _ = self.patch_embed(frames)  # (N, h * w, W)
-        class_token = self.cls_token.expand(len(frames), -1, -1)  # (N, 1, W)
+        class_token = self.cls_token.expand(patches.shape[0], -1, -1)  # (N, 1, W)
         if class_offset is not None:
             class_token = class_token + class_offset[:, None]
         return self.pre_norm(torch.cat([class_token, patches], dim=1) + self.pos_embed)

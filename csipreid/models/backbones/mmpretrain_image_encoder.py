@@ -65,7 +65,7 @@ class MMPretrainImageEncoder(BaseModule):
 
         Args:
             frames: Normalised RGB, float, (N, 3, H, W).
-            class_offset: Added to the global token, float, (N, W).
+            class_offset: Added to the global token, float, (N, W), or (1, W) for all.
 
         Returns:
             Global token, then the tokens of the backbone.

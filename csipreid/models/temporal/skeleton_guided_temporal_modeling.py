@@ -153,7 +153,8 @@ class SkeletonGuidedTemporalModeling(nn.Module):
         Returns:
             Frame features, float, (B, T, W).
         """
-        typed = [group + embed for group, embed in zip(groups, self.type_embed, strict=False)]
+        types = self.type_embed.unbind()  # in testing there are more than groups
+        typed = [group + embed for group, embed in zip(groups, types, strict=False)]
         tokens = torch.cat(typed, dim=2).flatten(0, 1)  # (B * T, N, W)
         valid = None
         if skeleton_valid is not None:

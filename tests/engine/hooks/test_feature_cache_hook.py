@@ -99,14 +99,14 @@ class Runs:
         image = rng.integers(256, size=(*SIZE, 3), dtype=np.uint8)
         cv2.imwrite(str(self.frames / f'{n:02d}.png'), image)
 
-    def start(self, *steps, seed=0, rank=0, **kwargs):
+    def start(self, *steps, seed=0, rank=0, frames=None, **kwargs):
         """Call the hook as a run does before it trains; count the frames that are embedded."""
         lines = []
         model = build_model(seed)
         run = SimpleNamespace(
             bare_model=model,
             model=model,
-            train_dataloader=loader(self.frames, *steps),
+            train_dataloader=loader(frames or self.frames, *steps),
             val_loop=None,
             optim_wrapper=SimpleNamespace(optim_context=lambda model: contextlib.nullcontext()),
             work_dir=str(self.folder / 'run'),
@@ -217,14 +217,63 @@ def test_interrupted_computation_goes_on(runs, small_parts, monkeypatch):
     assert list(run.train_dataloader)
 
 
+def test_parts_of_frames_that_were_replaced_are_computed_again(runs, small_parts, monkeypatch):
+    stop_before_joining(runs, monkeypatch)
+    runs.write_frame(3, np.random.default_rng(6))  # of the first part, of 64 frames
+    run = runs.start()
+    assert run.embedded == 64
+    assert any('1 parts of the frame features' in line for line in run.lines)
+    fresh = runs.start(cache_dir=str(runs.folder / 'fresh'))
+    a, b = (r.train_dataloader.dataset.pipeline.transforms[1].features.rows for r in (run, fresh))
+    assert np.array_equal(a, b)
+
+
+def test_frames_that_change_while_parts_are_computed_are_not_joined(runs, small_parts, monkeypatch):
+    join = feature_cache_hook._join
+
+    def change_and_join(*args):
+        runs.write_frame(69, np.random.default_rng(7))
+        join(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache_hook, '_join', change_and_join)
+        with pytest.raises(ValueError, match='have changed while their features were computed'):
+            runs.start()
+    assert runs.start().embedded == NUM_FRAMES - 64
+
+
+def test_two_folders_with_the_same_names_have_a_cache_each(runs, small_parts, monkeypatch):
+    other = runs.folder / 'other'
+    shutil.copytree(runs.frames, other)  # the times as well, so only the folder tells
+    rng = np.random.default_rng(8)
+    for n in range(NUM_FRAMES):
+        image = rng.integers(256, size=(*SIZE, 3), dtype=np.uint8)
+        cv2.imwrite(str(other / f'{n:02d}.png'), image)
+    stop_before_joining(runs, monkeypatch)  # parts of the first lie there
+    second = runs.start(frames=other)
+    assert second.embedded == NUM_FRAMES
+    assert runs.start().embedded == 0  # its own parts
+    assert runs.start(frames=other).embedded == 8
+    assert len(runs.caches) == 2
+    a, b = (runs.start(frames=f).train_dataloader.dataset[0] for f in (runs.frames, other))
+    assert not torch.equal(a['inputs']['frame_features'], b['inputs']['frame_features'])
+
+
+def test_one_folder_by_two_paths_has_one_cache(runs):
+    runs.start()
+    link = runs.folder / 'link'
+    link.symlink_to(runs.frames, target_is_directory=True)
+    assert runs.start(frames=link).embedded == 8
+
+
 def test_two_runs_at_once_leave_one_whole_cache(runs, small_parts, monkeypatch):
     join = feature_cache_hook._join
 
-    def join_behind_another(cache, about):
+    def join_behind_another(cache, paths, about):
         monkeypatch.setattr(feature_cache_hook, '_join', join)
         runs.start()  # which joins, and removes the parts
         cache.write_part(0, *_first_part(cache))
-        join(cache, about)
+        join(cache, paths, about)
 
     monkeypatch.setattr(feature_cache_hook, '_join', join_behind_another)
     assert list(runs.start().train_dataloader)
@@ -258,8 +307,10 @@ def test_processes_share_the_parts_and_the_first_joins_them(runs, monkeypatch, r
     request.getfixturevalue('small_parts')  # from here on
     monkeypatch.setattr(feature_cache_hook, 'get_world_size', lambda: 2)
     # One after the other, so the second has nothing to read before the first has joined.
-    with pytest.raises(ValueError, match='must be a folder that they share'):
-        runs.start(rank=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(feature_cache_hook, '_join', lambda *args: None)
+        with pytest.raises(ValueError, match='must be a folder that they share'):
+            runs.start(rank=1)
     assert [path.name for path in runs.caches[0].iterdir()] == ['part_00001.npz']
     first = runs.start(rank=0)
     assert first.embedded == 64

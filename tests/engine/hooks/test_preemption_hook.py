@@ -120,17 +120,26 @@ def test_epoch_that_is_not_saved_is_not_lost_in_its_validation(make_run, tmp_pat
 
 
 def test_running_statistics_are_averaged_over_the_processes(make_run, tmp_path, monkeypatch):
-    averaged = []
+    def average_with_zeros(buffers, op):
+        assert op == 'mean'
+        for buffer in buffers:
+            buffer.mul_(0.5)
+
     monkeypatch.setattr(
-        'csipreid.engine.hooks.preemption_hook.all_reduce_params',
-        lambda buffers, op: averaged.append((len(list(buffers)), op)),
+        'csipreid.engine.hooks.preemption_hook.all_reduce_params', average_with_zeros
     )
     run = make_run(tmp_path, at=0)
     run.bare_model.norm = torch.nn.BatchNorm1d(2)
+    run.bare_model.norm.running_mean.fill_(6)
+    run.bare_model.norm.weight.data.fill_(8)
     run.bare_model.other = torch.nn.BatchNorm1d(2, track_running_stats=False)
     with pytest.raises(Preempted):
         run.train()
-    assert averaged == [(2, 'mean')]
+    saved = weights(tmp_path / 'preempted_iter_1.pth')
+    assert saved['norm.running_mean'].tolist() == [3, 3]
+    assert saved['norm.running_var'].tolist() == [0.5, 0.5]
+    assert saved['norm.weight'].tolist() == [8, 8]
+    assert saved['norm.num_batches_tracked'] == 0
 
 
 def test_signals_mean_what_they_did_before_and_after_a_run(make_run, tmp_path):

@@ -1,7 +1,28 @@
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+
+from csipreid.registry import METRICS
+
+
+@METRICS.register_module()
+class Count(BaseMetric):
+    """More with each validation, so that each is the best."""
+
+    total = 0
+
+    def process(self, data_batch, data_samples):
+        pass
+
+    def evaluate(self, size):
+        Count.total += 1
+        return dict(count=Count.total)
+
+    def compute_metrics(self, results):
+        return {}
 
 
 class Watch(Hook):
@@ -104,3 +125,29 @@ def test_best_checkpoint_is_never_absent(build, tmp_path, scores, toy_data, meas
         name = f'best_{measure}_'
         assert all(any(path.startswith(name) for path in seen) for seen in after_first)
     assert names(tmp_path) == [*best, 'epoch_3.pth']
+
+
+def test_resumed_run_removes_no_file_but_its_own_checkpoints(build, tmp_path, toy_data):
+    loader = dict(
+        batch_size=2, sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='default_collate'), dataset=dict(type=toy_data),
+    )  # fmt: skip
+    settings = dict(
+        default_hooks=hooks(save_best='count', rule='greater'), val_dataloader=loader,
+        val_cfg=dict(), val_evaluator=dict(type='Count'),
+    )  # fmt: skip
+    run_one = dict(train_cfg=dict(type='ResumableTrainLoop', max_epochs=1))
+    build(tmp_path / 'run', **run_one, **settings).train()
+    mine, other = tmp_path / 'mine.txt', tmp_path / 'other' / 'best_count_epoch_9.pth'
+    other.parent.mkdir()
+    for path in (mine, other):
+        path.write_text('precious')
+    for named in (mine, other, tmp_path):
+        content = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
+        content['message_hub']['runtime_info'].update(best_ckpt=str(named), best_score=-1)
+        torch.save(content, tmp_path / 'crafted.pth')
+        build(
+            tmp_path / 'run', resume=True, load_from=str(tmp_path / 'crafted.pth'),
+            train_cfg=dict(type='ResumableTrainLoop', max_epochs=2), **settings,
+        ).train()  # fmt: skip
+        assert mine.read_text() == other.read_text() == 'precious'

@@ -33,3 +33,8 @@ def test_camera_out_of_range_is_named(camid):
 def test_rejects_no_cameras():
     with pytest.raises(ValueError, match='num_cams must be at least 1, got 0'):
         MODELS.build(dict(type='CameraEmbedding', num_cams=0, dim=4))
+
+
+def test_no_cameras_at_all_are_one_unknown_for_all():
+    embedding = build()
+    assert torch.equal(embedding(None), embedding([-1]))
