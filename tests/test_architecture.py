@@ -18,7 +18,6 @@ MAY_IMPORT = {
     'torchscript_archive': set(),
     'pretrained_weights': {'checkpoint'},
     'feature_cache': set(),
-    'file_content': set(),
     'output_folder': set(),
     'structures': set(),
     'skeletons': set(),

@@ -57,9 +57,10 @@ class VideoReader:
             raise FileNotFoundError(f'video {self.path} not found')
         self._video = cv2.VideoCapture(self.path)
         if not self._video.isOpened():
+            content = describe_content(self.path)
             raise ValueError(
-                f'{self.path} is not a video that OpenCV can read, it is '
-                f'{describe_content(self.path)}'
+                f'{self.path} is not a video that OpenCV can read'
+                + (f', but {content}' if content else '')
             )
         self._number = 0
         self._frame = None
