@@ -17,6 +17,7 @@ from csipreid.apis.tracklets import Tracklet, describe_tracklets
 from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint
 from csipreid.registry import MODELS, TRANSFORMS
 
+
 class SearchResult(NamedTuple):
     """What was found for each query, nearest first.
 

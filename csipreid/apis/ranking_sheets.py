@@ -57,8 +57,7 @@ def ranking_sheets(
     """
     if min(interval, top, num_frames) < 1:
         raise ValueError(
-            'interval, top and num_frames must be positive, '
-            f'got {interval}, {top} and {num_frames}'
+            f'interval, top and num_frames must be positive, got {interval}, {top} and {num_frames}'
         )
     paths = features.frame_paths
     if not paths or not all(paths):

@@ -63,7 +63,9 @@ class MARS(TrackletDataset):
             )
         folders = self._folders(split)
         rows = self._rows(info, subset, len(table))
-        strange = [row for row in rows if table[row, 2] < -1 or (subset, table[row, 2]) == ('query', 0)]
+        strange = [
+            row for row in rows if table[row, 2] < -1 or (subset, table[row, 2]) == ('query', 0)
+        ]
         if strange:
             raise ValueError(
                 f'{path}, row {strange[0] + 1}: persons count from 1; 0 stands for distractors, '

@@ -50,9 +50,7 @@ def read_integers(path: Path, key: str) -> np.ndarray:
     except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(f'{path}, variable {key!r}, is not a matrix of numbers') from error
     if numbers.dtype.kind not in 'biuf':  # of texts, NumPy would make numbers
-        raise ValueError(
-            f'{path}, variable {key!r}, must hold real numbers, got {numbers.dtype}'
-        )
+        raise ValueError(f'{path}, variable {key!r}, must hold real numbers, got {numbers.dtype}')
     if numbers.dtype.kind == 'b':
         return numbers.astype(np.int64)
     strange = numbers[~np.isfinite(numbers) | (numbers != np.round(numbers))]

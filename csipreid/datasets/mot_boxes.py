@@ -164,7 +164,7 @@ def _parse(line: str) -> tuple[TrackedBox, bool, bool]:
         )
     box = TrackedBox(frame, track, *values[2:6])
     if not (frame >= 1 and track >= 0 and box.width > 0 and box.height > 0):
-        raise ValueError('frames count from 1, tracks from 0 and boxes have a size')
+        raise ValueError('frames count from 1 and boxes have a size, tracks count from 0')
     if max(map(abs, values[2:6])) > _FARTHEST:
         raise ValueError(f'a box lies within {_FARTHEST:.0f} pixels')
     kind = -1.0

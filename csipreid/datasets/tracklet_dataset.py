@@ -213,10 +213,11 @@ def _check_frames(tracklets: list[dict], subset: Subset, seen: set[str]) -> None
             raise ValueError(
                 f'tracklet {number} of the {subset} set (person {item["pid"]}) holds no frame'
             )
-        if len(paths) != len(item['skeleton_paths']):
+        skeletons = item.get('skeleton_paths', paths)
+        if len(paths) != len(skeletons):
             raise ValueError(
                 f'tracklet {number} of the {subset} set (person {item["pid"]}) has {len(paths)} '
-                f'frames and {len(item["skeleton_paths"])} skeletons; they go in pairs'
+                f'frames and {len(skeletons)} skeletons; they go in pairs'
             )
         before = len(seen)
         seen.update(paths)

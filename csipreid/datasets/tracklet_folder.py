@@ -92,7 +92,7 @@ class TrackletFolder(TrackletDataset):
             for name in list_folders(os.path.join(folder, person)):
                 path = os.path.join(folder, person, name)
                 match = _TRACKLET.fullmatch(name)
-                if match is None or match['camera'] and int(match['camera']) == 0 or (
+                if match is None or (match['camera'] and int(match['camera']) == 0) or (
                     match['camera'] is None and '_' in name
                 ):  # fmt: skip
                     raise ValueError(

@@ -109,10 +109,9 @@ def extract(
         ValueError: If a skeleton is there that no extraction has written.
     """
     recipe = describe_recipe(estimator)
-    pending = []
-    for batch in batches:  # of each batch all are looked at: one of other origin is refused
-        if not all([is_current(*job, recipe) for job in batch]):
-            pending.append(batch)
+    # All are looked at before any is written: a skeleton of other origin is refused.
+    current = [[is_current(*job, recipe) for job in batch] for batch in batches]
+    pending = [batch for batch, done in zip(batches, current, strict=True) if not all(done)]
     if progress is not None:
         progress(sum(map(len, batches)) - sum(map(len, pending)))
     total = Outcome(0, 0, [])

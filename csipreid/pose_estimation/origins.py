@@ -17,15 +17,15 @@ _BLOCK = 1 << 20  # bytes that are read at a time
 def describe_recipe(estimator: dict[str, Any]) -> str:
     """Return a digest of an estimator's config and of the files that it names."""
     # 'file.py:name' names a file too.
-    names = [text for value in estimator.values() for text in (value, str(value).rpartition(':')[0])]
+    names = [
+        text for value in estimator.values() for text in (value, str(value).rpartition(':')[0])
+    ]
     files = {str(name): _checksum(name) for name in names if os.path.isfile(str(name))}
     text = json.dumps([estimator, files], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def make_origin(
-    source: str, target: str, box: TrackedBox | None, recipe: str
-) -> dict[str, str]:
+def make_origin(source: str, target: str, box: TrackedBox | None, recipe: str) -> dict[str, str]:
     """Return what a skeleton file says about where it comes from.
 
     Args:
@@ -65,9 +65,7 @@ def is_current(source: str, target: str, box: TrackedBox | None, recipe: str) ->
         state = os.stat(source)
     except OSError:
         return False
-    same = dict(
-        size=str(state.st_size), box='' if box is None else repr(tuple(box)), recipe=recipe
-    )
+    same = dict(size=str(state.st_size), box='' if box is None else repr(tuple(box)), recipe=recipe)
     if any(origin.get(key) != value for key, value in same.items()):
         return False
     if origin.get('modified') == str(state.st_mtime_ns):

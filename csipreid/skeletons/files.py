@@ -44,13 +44,22 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
         content = json.loads(text)
         numbers = np.array(content['keypoints'])
         confidence = content.get('confidence', np.nan)
+        if numbers.dtype.kind == 'O' and None in numbers.ravel().tolist():
+            numbers = numbers.astype(np.float64)  # null is not a number: NaN
         # Of texts, NumPy would make numbers.
         if numbers.dtype.kind not in 'iuf' or isinstance(confidence, bool | str):
             raise TypeError(f'got {numbers.dtype} and a confidence of {confidence!r:.40}')
         with np.errstate(over='ignore'):
             joints = numbers.astype(np.float32)
         confidence = float(confidence)
-    except (ArithmeticError, AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise SkeletonFileError(
             'broken',
             f'{path} is not a skeleton file: it must hold JSON with "keypoints", '

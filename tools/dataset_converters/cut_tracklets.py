@@ -90,9 +90,7 @@ def place_boxes(
     return placed
 
 
-def write_crops(
-    video: str, placed: dict[int, list[tuple[TrackedBox, str]]], folder: Path
-) -> int:
+def write_crops(video: str, placed: dict[int, list[tuple[TrackedBox, str]]], folder: Path) -> int:
     """Cut and write all boxes; return how many there were."""
     written = 0
     for number, frame in read_video(video):

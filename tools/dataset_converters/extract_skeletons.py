@@ -160,9 +160,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{total - outcome.written - len(outcome.unreadable)} were there before'
         )
         if outcome.replaced:
-            print(
-                f'{outcome.replaced} of them in place of those from other frames or settings'
-            )
+            print(f'{outcome.replaced} of them in place of those from other frames or settings')
         targets = {job.target for job in jobs}
         removed = sum(remove_left_over(f, targets, args.video is not None) for f in folders)
         if removed:
