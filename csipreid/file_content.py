@@ -5,6 +5,7 @@ from pathlib import Path
 _BEGINNING = 512  # bytes looked at
 _LFS = b'version https://git-lfs.github.com/spec/'
 # Beginnings of files that are taken for others, and what to call them.
+_PAGE = (b'<!doctype html', b'<html', b'<head')
 _SIGNATURES = (
     (_LFS, 'a git-lfs pointer in the place of a file that was not fetched; `git lfs pull` does'),
     (b'\xff\xd8\xff', 'a JPEG image'),
@@ -39,7 +40,7 @@ def describe_content(path: str | Path) -> str | None:
         if start.startswith(signature):
             return name
     text = start.lstrip(b'\xef\xbb\xbf \t\r\n').lower()
-    if text.startswith((b'<!doctype html', b'<html', b'<head')):
+    if text.startswith(_PAGE):
         return 'an HTML page, as a download from behind a login or a limit gives it'
     if text.startswith((b'<?xml', b'<error')):
         return 'an XML document, as a refused download gives it'
@@ -51,3 +52,19 @@ def describe_content(path: str | Path) -> str | None:
     if controls:
         return None
     return 'JSON' if text.startswith((b'{', b'[')) else 'plain text'
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file, UTF-8 with or without byte-order mark, in the lines of any system.
+
+    Raises:
+        ValueError: If it is no text, or a page or pointer in the place of the text.
+    """
+    try:
+        text = Path(path).read_text(encoding='utf-8-sig')
+    except UnicodeDecodeError:
+        text = '\0'
+    if '\0' in text or text[:_BEGINNING].lstrip().lower().encode().startswith((*_PAGE, _LFS)):
+        content = describe_content(path) or 'something else'
+        raise ValueError(f'{path} must be a text file (UTF-8), but is {content}')
+    return text

@@ -29,7 +29,8 @@ from csipreid.diagnosis.frame_checks import _read
 from csipreid.engine.resuming import checkpoints_of
 from csipreid.evaluation.feature_file import read_features
 from csipreid.feature_cache import FeatureCache, stamp_file
-from csipreid.file_content import describe_content
+from csipreid.file_content import describe_content, read_text
+from csipreid.output_folder import check_complete
 from csipreid.skeletons.files import read_skeleton_file
 from csipreid.skeletons.packed import PackedSkeletons
 from csipreid.synthetic import write_walkers
@@ -81,6 +82,10 @@ READERS = {
         named(p, name='features.npy').parent, 1, 1
     ).features(),
     'csipreid/file_content.py:describe_content': describe_content,
+    'csipreid/file_content.py:read_text': read_text,
+    'csipreid/output_folder.py:_read_json': lambda p: check_complete(
+        named(p, name='.csipreid/tool.json').parents[1]
+    ),
     'csipreid/pose_estimation/blaze_pose_estimator.py:__init__': 'a model of LiteRT, no pickle',
     'csipreid/skeletons/files.py:read_skeleton_file': lambda p: read_skeleton_file(str(p), 17),
     'csipreid/skeletons/packed.py:_map_arrays': lambda p: PackedSkeletons(str(p)),

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from csipreid.evaluation.feature_file import read_features
 from csipreid.evaluation.json_file import write_json
 from csipreid.evaluation.protocol import get_protocol, list_protocols
 from csipreid.evaluation.re_ranking import check_options
+from csipreid.output_folder import OutputFolder
 from csipreid.registry import RUNNERS
 
 
@@ -95,6 +97,8 @@ def check_args(args: argparse.Namespace) -> None:
         reason = why_not_writable(path, file=name != '--show-dir') if path is not None else None
         if reason:
             raise ValueError(f'{name} {path} {reason}')
+    if args.show_dir is not None:
+        OutputFolder(args.show_dir, 'test')  # refuses what is not of an earlier test
     has_screen = sys.platform != 'linux' or {'DISPLAY', 'WAYLAND_DISPLAY'} & set(os.environ)
     if args.show and not has_screen:
         raise ValueError('--show needs a screen, and there is none; use --show-dir')
@@ -175,16 +179,19 @@ def show_rankings(runner: Runner, cfg: Config, args: argparse.Namespace, file: P
         interval=args.interval,
         rerank=check_options(rerank) if rerank else None,
     )
+    output = OutputFolder(args.show_dir, 'test') if args.show_dir else None
     count = 0
-    for sheet in sheets:
-        count += 1
-        if args.show_dir:
-            path = Path(args.show_dir, f'{sheet.name}.png')
-            mmcv.imwrite(sheet.image[..., ::-1], str(path))  # mmcv writes BGR
-        if args.show:
-            runner.visualizer.show(sheet.image, sheet.name, wait_time=args.wait_time)
-    if args.show_dir:
-        runner.logger.info(f'Wrote the rankings of {count} queries to {args.show_dir}')
+    with output or nullcontext():
+        for sheet in sheets:
+            count += 1
+            if output is not None:
+                path = output.staging / f'{sheet.name}.png'
+                mmcv.imwrite(sheet.image[..., ::-1], str(path))  # mmcv writes BGR
+            if args.show:
+                runner.visualizer.show(sheet.image, sheet.name, wait_time=args.wait_time)
+    if output is not None:
+        earlier = f'; {output.removed} of an earlier test removed' if output.removed else ''
+        runner.logger.info(f'Wrote the rankings of {count} queries to {args.show_dir}{earlier}')
 
 
 def test(runner: Runner, cfg: Config, args: argparse.Namespace, features: Path | None) -> None:

@@ -51,12 +51,14 @@ def ranking_sheets(
         rerank: (k1, k2, lambda) of k-reciprocal re-ranking; None for none.
 
     Raises:
-        ValueError: If ``interval`` or ``top`` is not positive, or the features
+        ValueError: If ``interval``, ``top`` or ``num_frames`` is not positive, or the features
             name no frames.
         FileNotFoundError: If a frame is missing.
     """
-    if interval < 1 or top < 1:
-        raise ValueError(f'interval and top must be positive, got {interval} and {top}')
+    if min(interval, top, num_frames) < 1:
+        raise ValueError(
+            f'interval, top and num_frames must be positive, got {interval}, {top} and {num_frames}'
+        )
     paths = features.frame_paths
     if not paths or not all(paths):
         raise ValueError('the features name no frames to draw; write them with tools/test.py')

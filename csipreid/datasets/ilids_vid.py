@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from csipreid.datasets.frame_files import list_folders, list_frames
+from csipreid.datasets.frame_files import list_folders, require_frames
 from csipreid.datasets.ls_vid import take_frames
 from csipreid.datasets.matlab_tables import read_integers
 from csipreid.datasets.skeleton_folders import SKELETON_FOLDERS, find_skeleton_folder, skeleton_name
@@ -138,9 +138,7 @@ class ILIDSVID(TrackletDataset):
             raise ValueError(f"a person's folder must be called like 'person001', got {person!r}")
         part = os.path.join(f'cam{camera}', person)
         folder = os.path.join(raw, _FRAMES, part)
-        names = list_frames(folder)
-        if not names:
-            raise ValueError(f'folder {folder} holds no image')
+        names = require_frames(folder)
         strange = [name for name in names if not name.startswith(f'cam{camera}_{person}_')]
         if strange:
             raise ValueError(

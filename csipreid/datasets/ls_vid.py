@@ -13,9 +13,10 @@ from csipreid.datasets.frame_files import list_frames
 from csipreid.datasets.matlab_tables import read_integers
 from csipreid.datasets.skeleton_folders import find_skeleton_folder, skeleton_name
 from csipreid.datasets.tracklet_dataset import Subset, TrackletDataset
+from csipreid.file_content import read_text
 from csipreid.registry import DATASETS
 
-_CAMERA = re.compile(r'c?0*(\d+)')
+_CAMERA = re.compile(r'c?0*([0-9]{1,9})')
 
 
 @DATASETS.register_module()
@@ -161,9 +162,9 @@ def _read_lines(path: Path) -> list[tuple[str, int]]:
     if not path.is_file():
         raise FileNotFoundError(f'{path} not found; see README, "Data", for the folder layout')
     lines = []
-    for number, line in enumerate(path.read_text(encoding='utf-8-sig').rstrip().split('\n'), 1):
+    for number, line in enumerate(read_text(path).rstrip().split('\n'), 1):
         prefix, _, pid = line.strip().rpartition(' ')
-        if not prefix or not re.fullmatch(r'-?\d+', pid):
+        if not prefix or not re.fullmatch(r'-?[0-9]{1,9}', pid):
             raise ValueError(
                 f'{path}, line {number}: must hold the beginning of the paths of the frames and '
                 f'a person number, got {line.strip()!r}'

@@ -11,9 +11,10 @@ import numpy as np
 from csipreid.datasets.matlab_tables import read_integers
 from csipreid.datasets.skeleton_folders import find_skeleton_folder
 from csipreid.datasets.tracklet_dataset import Subset, TrackletDataset
+from csipreid.file_content import read_text
 from csipreid.registry import DATASETS
 
-_NAME = re.compile(r'(?P<folder>0*(?P<pid>-?\d+))C(?P<camera>\d+)')
+_NAME = re.compile(r'(?P<folder>0*(?P<pid>-?[0-9]{1,9}))C(?P<camera>[0-9]{1,9})')
 
 
 @DATASETS.register_module()
@@ -61,9 +62,18 @@ class MARS(TrackletDataset):
                 f'got shape {table.shape}'
             )
         folders = self._folders(split)
+        rows = self._rows(info, subset, len(table))
+        strange = [
+            row for row in rows if table[row, 2] < -1 or (subset, table[row, 2]) == ('query', 0)
+        ]
+        if strange:
+            raise ValueError(
+                f'{path}, row {strange[0] + 1}: persons count from 1; 0 stands for distractors, '
+                f'which do not query, and -1 for junk, got {table[strange[0], 2]}'
+            )
         return [
             _tracklet(names, row, f'{path}, row {row + 1}', table[row].tolist(), *folders)
-            for row in self._rows(info, subset, len(table))
+            for row in rows
         ]
 
     def _rows(self, info: Path, subset: Subset, num_tracklets: int) -> list[int]:
@@ -94,8 +104,7 @@ def _read_names(path: Path) -> list[str]:
     """Read a list of file names; an empty line keeps its number."""
     if not path.is_file():
         raise FileNotFoundError(f'{path} not found; see README, "Data", for the folder layout')
-    text = path.read_text(encoding='utf-8-sig')
-    return [line.strip() for line in text.rstrip().split('\n')]
+    return [line.strip() for line in read_text(path).rstrip().split('\n')]
 
 
 def _tracklet(

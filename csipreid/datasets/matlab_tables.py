@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
+from csipreid.file_content import describe_content
+
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 _HDF5_OFFSETS = (0, 512, 1024, 2048)
 
@@ -37,19 +39,25 @@ def read_integers(path: Path, key: str) -> np.ndarray:
             f"{path} is a MATLAB 7.3 file, which needs h5py; pip install 'csipreid[lsvid]'"
         ) from error
     except Exception as error:  # SciPy raises a different type for each kind of damage
-        raise ValueError(f'{path} is not a readable MATLAB file: {error}') from error
+        reason = describe_content(path) or error
+        raise ValueError(f'{path} is not a readable MATLAB file: {reason}') from error
     variables = {name: value for name, value in variables.items() if name[:2] != '__'}
     if key not in variables and len(variables) != 1:
         raise ValueError(f'{path} must hold the variable {key!r}, got {sorted(variables)}')
     value = variables[key] if key in variables else next(iter(variables.values()))
     try:
-        numbers = np.asarray(_plain(value), dtype=np.float64)  # exact up to 2**53
-    except (TypeError, ValueError) as error:
+        numbers = np.asarray(_plain(value))
+    except (TypeError, ValueError, IndexError, AttributeError) as error:
         raise ValueError(f'{path}, variable {key!r}, is not a matrix of numbers') from error
-    integers = np.nan_to_num(numbers).astype(np.int64)
-    if not np.array_equal(integers, numbers):
-        raise ValueError(f'{path}, variable {key!r}, must hold whole numbers only')
-    return integers
+    if numbers.dtype.kind not in 'biuf':  # of texts, NumPy would make numbers
+        raise ValueError(f'{path}, variable {key!r}, must hold real numbers, got {numbers.dtype}')
+    if numbers.dtype.kind == 'b':
+        return numbers.astype(np.int64)
+    strange = numbers[~np.isfinite(numbers) | (numbers != np.round(numbers))]
+    if strange.size or (numbers.size and np.abs(numbers.astype(np.float64)).max() >= 2**53):
+        got = f', got {strange[0]}' if strange.size else ' that are exact (below 2^53)'
+        raise ValueError(f'{path}, variable {key!r}, must hold whole numbers only{got}')
+    return numbers.astype(np.int64)
 
 
 def _is_hdf5(path: Path) -> bool:

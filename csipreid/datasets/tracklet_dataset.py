@@ -99,9 +99,10 @@ class TrackletDataset(BaseDataset):
         """Number the identities of the subset and count its cameras."""
         parts: tuple = ('query', 'gallery') if self.subset == 'test' else (self.subset,)
         self.data_list = []
+        seen: set[str] = set()  # of query and gallery together: a frame in both finds itself
         for part in parts:
             tracklets = [item for item in self.load_tracklets(part) if item['pid'] != _JUNK]
-            _check_frames(tracklets, part)
+            _check_frames(tracklets, part, seen)
             cut = [piece for item in tracklets for piece in self.cut_tracklet(item, part)]
             if not cut:
                 raise ValueError(
@@ -204,14 +205,19 @@ class TrackletDataset(BaseDataset):
         return batch
 
 
-def _check_frames(tracklets: list[dict], subset: Subset) -> None:
-    """Refuse tracklets without frames and frames that come twice."""
-    seen: set[str] = set()
+def _check_frames(tracklets: list[dict], subset: Subset, seen: set[str]) -> None:
+    """Refuse tracklets without frames and frames that come twice, also among those seen."""
     for number, item in enumerate(tracklets, start=1):
         paths = item['frame_paths']
         if not paths:
             raise ValueError(
                 f'tracklet {number} of the {subset} set (person {item["pid"]}) holds no frame'
+            )
+        skeletons = item.get('skeleton_paths', paths)
+        if len(paths) != len(skeletons):
+            raise ValueError(
+                f'tracklet {number} of the {subset} set (person {item["pid"]}) has {len(paths)} '
+                f'frames and {len(skeletons)} skeletons; they go in pairs'
             )
         before = len(seen)
         seen.update(paths)

@@ -1,6 +1,7 @@
 """Tracklets of anyone's own, in folders or listed in a table."""
 
 import csv
+import io
 import os
 import re
 from collections.abc import Iterator
@@ -9,13 +10,17 @@ from typing import Any, ClassVar
 
 from mmengine.logging import MMLogger
 
-from csipreid.datasets.frame_files import list_folders, list_frames, natural_sorted
+from csipreid.datasets.frame_files import list_folders, natural_sorted, require_frames
 from csipreid.datasets.skeleton_folders import find_skeleton_folder, skeleton_name
 from csipreid.datasets.tracklet_dataset import Subset, TrackletDataset
+from csipreid.file_content import read_text
+from csipreid.output_folder import check_complete
 from csipreid.registry import DATASETS
 
-_NUMBER = re.compile(r'-?\d+')
-_TRACKLET = re.compile(r'(?:(?:c|cam|camera)?(?P<camera>\d+)_)?(?P<track>[^_].*)', re.IGNORECASE)
+_NUMBER = re.compile(r'-?[0-9]{1,9}')
+_TRACKLET = re.compile(
+    r'(?:(?:c|cam|camera)?(?P<camera>[0-9]{1,9})_)?(?P<track>[^_].*)', re.IGNORECASE
+)
 _REQUIRED = ('subset', 'pid', 'tracklet', 'frame')
 
 
@@ -75,6 +80,7 @@ class TrackletFolder(TrackletDataset):
 
     def _read_folders(self, subset: Subset) -> Iterator[tuple[int, int, list[str]]]:
         """Yield person, camera (from 1, 0 unknown) and relative frame paths of each tracklet."""
+        check_complete(self.data_root)
         folder = os.path.join(self.data_root, subset)
         for person in list_folders(folder):
             if not _NUMBER.fullmatch(person):
@@ -82,19 +88,18 @@ class TrackletFolder(TrackletDataset):
                     f"{os.path.join(folder, person)}: a person's folder must be a number, "
                     f'got {person!r}'
                 )
+            _check_person(int(person), subset, os.path.join(folder, person))
             for name in list_folders(os.path.join(folder, person)):
                 path = os.path.join(folder, person, name)
                 match = _TRACKLET.fullmatch(name)
-                if match is None or match['camera'] == '0' or (
+                if match is None or (match['camera'] and int(match['camera']) == 0) or (
                     match['camera'] is None and '_' in name
                 ):  # fmt: skip
                     raise ValueError(
                         f"{path}: a tracklet's folder must be called like 'c1_0003' (camera from "
                         f"1, track) or '0003' (camera unknown), got {name!r}"
                     )
-                frames = list_frames(path)
-                if not frames:
-                    raise ValueError(f'{path} holds no image; delete the folder or fill it')
+                frames = require_frames(path)
                 relative = f'{subset}/{person}/{name}'
                 yield (
                     int(person),
@@ -108,19 +113,23 @@ class TrackletFolder(TrackletDataset):
         if not path.is_file():
             raise FileNotFoundError(f'{path} not found; see README, "Data", for its columns')
         groups: dict[tuple[int, int, str], list[str]] = {}
-        with open(path, encoding='utf-8-sig', newline='') as file:
-            reader = csv.DictReader(file, restkey='too many', strict=True)
-            absent = [name for name in _REQUIRED if name not in (reader.fieldnames or [])]
-            if absent:
-                raise ValueError(f'{path} must have the columns {_REQUIRED}, it lacks {absent}')
-            try:
-                for row in reader:
-                    where = f'{path}, line {reader.line_num}'
-                    if _parse_subset(row, where) == subset:
-                        key, frame = _parse(row, where)
-                        groups.setdefault(key, []).append(frame)
-            except csv.Error as error:
-                raise ValueError(f'{path}, line {reader.line_num}: {error}') from error
+        # csv counts lines by their ends; the text has one kind of them.
+        reader = csv.DictReader(io.StringIO(read_text(path)), restkey='too many', strict=True)
+        try:
+            columns = list(reader.fieldnames or [])
+            absent = [name for name in _REQUIRED if name not in columns]
+            if absent or len(set(columns)) < len(columns):
+                raise ValueError(
+                    f'{path} must have the columns {_REQUIRED}, each once'
+                    + (f'; it lacks {absent}' if absent else f', got {columns}')
+                )
+            for row in reader:
+                where = f'{path}, line {reader.line_num}'
+                if _parse_subset(row, where) == subset:
+                    key, frame = _parse(row, where)
+                    groups.setdefault(key, []).append(frame)
+        except csv.Error as error:
+            raise ValueError(f'{path}, line {reader.line_num}: {error}') from error
         disordered = [frames for frames in groups.values() if frames != natural_sorted(frames)]
         if disordered:
             MMLogger.get_current_instance().warning(
@@ -152,7 +161,21 @@ def _parse(row: dict, where: str) -> tuple[tuple[int, int, str], str]:
         raise ValueError(
             f'{where}: camera must be a whole number from 1, or empty when unknown, got {camera!r}'
         )
+    _check_person(int(row['pid']), row['subset'], where)
     if not row['frame'].strip():
         raise ValueError(f'{where}: frame is empty')
     frame = row['frame'].strip().replace('\\', '/')
+    if frame.startswith('/') or '..' in frame.split('/'):
+        raise ValueError(
+            f'{where}: frame must be a path below the folder of the data set, got {frame!r}'
+        )
     return (int(row['pid']), int(camera or 0), row['tracklet']), frame
+
+
+def _check_person(pid: int, subset: str, where: str) -> None:
+    """Refuse numbers of persons that stand for something else."""
+    if pid < -1 or (pid == 0 and subset == 'query'):
+        raise ValueError(
+            f'{where}: persons count from 1; 0 stands for distractors, which do not query, and -1 '
+            f'for junk, got {pid}'
+        )

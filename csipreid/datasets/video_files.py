@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
+from csipreid.file_content import describe_content
+
 
 class VideoReader:
     """A video from which frames are taken, best in rising order.
@@ -16,7 +18,8 @@ class VideoReader:
         path: The video.
 
     Raises:
-        FileNotFoundError: If there is no video that OpenCV can read.
+        FileNotFoundError: If there is no such file.
+        ValueError: If OpenCV cannot read it.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -50,9 +53,15 @@ class VideoReader:
 
     def _rewind(self) -> None:
         """Open the video anew."""
+        if not os.path.isfile(self.path):  # OpenCV would also take addresses and patterns
+            raise FileNotFoundError(f'video {self.path} not found')
         self._video = cv2.VideoCapture(self.path)
         if not self._video.isOpened():
-            raise FileNotFoundError(f'{self.path} is not a video that OpenCV can read')
+            content = describe_content(self.path)
+            raise ValueError(
+                f'{self.path} is not a video that OpenCV can read'
+                + (f', but {content}' if content else '')
+            )
         self._number = 0
         self._frame = None
 
@@ -61,10 +70,23 @@ def read_video(path: str | os.PathLike) -> Iterator[tuple[int, np.ndarray]]:
     """Yield all frames with their numbers from 1; uint8, RGB, (H, W, 3).
 
     Raises:
-        FileNotFoundError: If there is no video that OpenCV can read.
+        FileNotFoundError: If there is no such file.
+        ValueError: If OpenCV cannot read it.
     """
     video = VideoReader(path)
     number = 1
     while frames := video.take([number]):
         yield number, frames[number]
         number += 1
+
+
+def frame_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Return height and width of the first frame of a video, in pixels.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If OpenCV cannot read it, or it has no frame.
+    """
+    for _, frame in read_video(path):
+        return frame.shape[0], frame.shape[1]
+    raise ValueError(f'{path} holds no frame that OpenCV can read')

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.registry import DefaultScope
 
 from csipreid.datasets.tracklet_dataset import TrackletDataset
-from csipreid.diagnosis.frame_checks import check_frames
+from csipreid.diagnosis.frame_checks import FrameState, check_frames, check_leaks
 from csipreid.diagnosis.list_checks import (
     check_batches,
     check_cameras,
@@ -68,16 +68,18 @@ def examine(
         check_matching(report, used, _protocol(cfg['test_evaluator']))
     if lists_only:
         return report
+    states: dict[str, dict[str, FrameState]] = {}
     for subset, items in used.items():
         frames = report.subsets[subset]['frames']
         step = watch(f'{subset}: frames', frames) if watch else None
-        check_frames(report, subset, items, num_workers, step)
+        states[subset] = check_frames(report, subset, items, num_workers, step)
         pipeline = loaders[subset]['dataset']['pipeline']
         if any(transform['type'] == 'LoadSkeletons' for transform in pipeline):
             step = watch(f'{subset}: skeletons', frames) if watch else None
             layout = get_layout(_option(pipeline, 'LoadSkeletons', 'layout', 'h36m'))
             policy = _option(pipeline, 'LoadSkeletons', 'missing', 'error')
             check_skeletons(report, subset, items, layout, policy, step)
+    check_leaks(report, states)
     _check_folders(report, everything)
     return report
 

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.datasets.transforms.file_listing import find_missing, find_twins
 from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.diagnosis.report import Report
 
@@ -36,8 +36,12 @@ def check_frames(
     tracklets: Sequence[dict],
     num_workers: int = 1,
     progress: Callable[[int], None] | None = None,
-) -> None:
-    """Look for frames that are missing, unreadable, tiny or in two persons' tracklets."""
+) -> dict[str, FrameState]:
+    """Look for frames that are missing, unreadable, tiny or in two persons' tracklets.
+
+    Returns:
+        What the frames that exist are like.
+    """
     paths = [path for item in tracklets for path in item['frame_paths']]
     folders = sorted({os.path.dirname(path) for path in paths})
     closed = [folder for folder in folders if not _can_list(folder)]
@@ -58,7 +62,45 @@ def check_frames(
     states = dict(zip(present, _read_all(present, num_workers, progress), strict=True))
     _report_states(report, subset, states)
     _report_shared(report, subset, tracklets, states)
+    _report_twins(report, subset, present)
     report.subsets[subset].update(frames_missing=len(missing), frames_read=len(present))
+    return states
+
+
+def check_leaks(report: Report, states: dict[str, dict[str, FrameState]]) -> None:
+    """Look for frames of one subset in another: the same file, by links too, or equal bytes.
+
+    Args:
+        report: Gets the findings.
+        states: What the frames of each subset are like, by their paths.
+    """
+    names = list(states)
+    for index, first in enumerate(names):
+        known = {(s.checksum, s.size): path for path, s in states[first].items() if not s.error}
+        for second in names[index + 1 :]:
+            # Links need no look of their own: what they lead to has equal bytes.
+            leaks = [
+                f'{known[state.checksum, state.size]} = {path}'
+                for path, state in states[second].items()
+                if not state.error and (state.checksum, state.size) in known
+            ]
+            if leaks:
+                report.add(
+                    'warning', 'frame-leak', second,
+                    f'{len(leaks)} frames are also in the {first} set; the measures would be too '
+                    'good', leaks,
+                )  # fmt: skip
+
+
+def _report_twins(report: Report, subset: str, paths: Sequence[str]) -> None:
+    """Report paths of a subset that lead to one file."""
+    twins = find_twins(paths)
+    if twins:
+        report.add(
+            'error', 'frame-twice', subset,
+            f'{len(twins)} frames are the same file as another, by links; each frame belongs to '
+            'one tracklet, once', [f'{first} = {second}' for first, second in twins],
+        )  # fmt: skip
 
 
 def _report_states(report: Report, subset: str, states: dict[str, FrameState]) -> None:

@@ -96,15 +96,17 @@ def read_features(path: str | Path) -> FeatureFile:
             )
         try:
             tracklets = TrackletSet(
-                embedding=archive['embedding'],
-                pid=archive['pid'].astype(np.int64),
-                camid=archive['camid'].astype(np.int64),
-                is_query=archive['is_query'].astype(bool),
+                embedding=_read_array(archive, 'embedding'),
+                pid=_from_minus_one(_read_array(archive, 'pid'), 'pid'),
+                camid=_from_minus_one(_read_array(archive, 'camid'), 'camid'),
+                is_query=_booleans(_read_array(archive, 'is_query'), 'is_query'),
             )
+            counts = None
+            if 'frame_counts' in archive.files:
+                counts = _from_minus_one(_read_array(archive, 'frame_counts'), 'frame_counts')
         except ValueError as error:
-            raise ValueError(f'{path}: {_without_advice(error)}') from error
+            raise ValueError(f'{path}: {error}') from error
         paths = _text(archive, 'frame_paths')
-        counts = archive['frame_counts'] if 'frame_counts' in archive.files else None
         meta = _text(archive, 'meta')
     return FeatureFile(
         tracklets,
@@ -133,10 +135,43 @@ def _open_archive(path: str | Path) -> Any:
     return archive
 
 
-def _without_advice(error: ValueError) -> str:
-    """Return what an error says, but for NumPy's way to run what a file holds."""
-    text = str(error)
-    return 'an array holds Python objects, not numbers' if 'allow_pickle' in text else text
+def _read_array(archive: Any, key: str) -> np.ndarray:
+    """Read one array.
+
+    Raises:
+        ValueError: If it is torn or holds Python objects, which are not unpickled.
+    """
+    try:
+        return archive[key]
+    except Exception as error:  # as many kinds as above
+        if 'allow_pickle' in str(error):
+            reason = 'holds Python objects, not numbers'
+        else:
+            reason = f'is torn ({type(error).__name__})'
+        raise ValueError(f'{key} {reason}; write the file again') from error
+
+
+def _from_minus_one(values: np.ndarray, name: str) -> np.ndarray:
+    """Refuse numbers below -1 (junk, or a camera that is not known), and those beyond int64."""
+    if values.dtype.kind in 'iuf':
+        outside = np.flatnonzero((values < -1) | (values >= 2**63))
+        if outside.size:
+            value = values.ravel()[outside[0]]
+            raise ValueError(
+                f'{name} must be from -1 (junk or unknown) to 2^63 - 1, got {value} in row '
+                f'{outside[0]}'
+            )
+    return values
+
+
+def _booleans(values: np.ndarray, name: str) -> np.ndarray:
+    """Turn 0 and 1 of any type of number into booleans; nothing else is taken for one."""
+    if values.dtype.kind in 'iuf' and np.isin(values, (0, 1)).all():
+        return values.astype(bool)
+    if values.dtype != bool:
+        example = f', such as {values.ravel()[0].item()!r}' if values.size else ''
+        raise ValueError(f'{name} must hold booleans, or 0 and 1, got {values.dtype}{example}')
+    return values
 
 
 def _text(archive: Any, key: str) -> np.ndarray | None:
@@ -144,10 +179,10 @@ def _text(archive: Any, key: str) -> np.ndarray | None:
     if key not in archive.files:
         return None
     try:
-        array = archive[key]
-    except ValueError:  # an object array: unpickling could run foreign code
+        array = _read_array(archive, key)
+        return np.char.decode(array, 'utf-8') if array.dtype.kind == 'S' else array
+    except ValueError:  # an object array, for example: unpickling could run foreign code
         return None
-    return np.char.decode(array, 'utf-8') if array.dtype.kind == 'S' else array
 
 
 def _split_paths(
@@ -157,10 +192,12 @@ def _split_paths(
     if paths is None or paths.dtype.kind != 'U':
         return None
     if counts is not None:
-        if len(counts) != size or counts.sum() != len(paths):
+        fit = counts.shape == (size,) and counts.dtype.kind in 'iu' and not (counts < 0).any()
+        if not fit or paths.ndim != 1 or counts.sum() != len(paths):
             raise ValueError(
-                f'{path}: frame_counts must hold {size} counts that sum to {len(paths)} '
-                f'frame_paths, got {len(counts)} that sum to {counts.sum()}'
+                f'{path}: frame_counts must hold {size} whole numbers that sum to the '
+                f'{paths.size} frame_paths, got {counts.dtype} of shape {counts.shape}'
+                + (f' that sum to {counts.sum()}' if counts.dtype.kind in 'iuf' else '')
             )
         ends = np.cumsum(counts)
         return [paths[end - count : end].tolist() for end, count in zip(ends, counts, strict=True)]
@@ -178,6 +215,6 @@ def _parse_meta(meta: np.ndarray | None) -> dict[str, Any]:
     text = '\n'.join(np.atleast_1d(meta).ravel().tolist())
     try:
         parsed = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         parsed = text
     return parsed if isinstance(parsed, dict) else dict(text=parsed)

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context, parent_process
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from csipreid.datasets.mot_boxes import TrackedBox
 from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.datasets.video_files import VideoReader
 from csipreid.pose_estimation.estimated_pose import PoseEstimator
+from csipreid.pose_estimation.origins import describe_recipe, is_current, make_origin
 from csipreid.registry import TASK_UTILS
 from csipreid.skeletons import get_layout, to_h36m
 from csipreid.skeletons.files import write_skeleton_file
@@ -42,11 +44,13 @@ class Outcome(NamedTuple):
         written: Files written.
         found: Those that hold a skeleton.
         unreadable: Why some crops could not be read; nothing is written for them.
+        replaced: Those written in place of ones from other frames or another estimator.
     """
 
     written: int
     found: int
     unreadable: list[str]
+    replaced: int = 0
 
 
 def make_batches(
@@ -85,10 +89,11 @@ def extract(
     num_workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
-    """Extract the skeletons that do not exist yet.
+    """Extract the skeletons that do not exist yet, or come from something else.
 
-    Files are written whole or not at all. A batch of which one file lacks is computed again,
-    and only what lacks is written.
+    Each file says what it was made from; one whose frame, box or estimator is another now is
+    made again. Files are written whole or not at all. A batch of which one file lacks is
+    computed again, and only what lacks is written.
 
     Args:
         batches: Jobs, see :func:`make_batches`.
@@ -101,18 +106,23 @@ def extract(
 
     Raises:
         ImportError, FileNotFoundError, ValueError: If the estimator cannot be built.
+        ValueError: If a skeleton is there that no extraction has written.
     """
-    pending = [batch for batch in batches if not all(os.path.isfile(j.target) for j in batch)]
+    recipe = describe_recipe(estimator)
+    # All are looked at before any is written: a skeleton of other origin is refused.
+    current = [[is_current(*job, recipe) for job in batch] for batch in batches]
+    pending = [batch for batch, done in zip(batches, current, strict=True) if not all(done)]
     if progress is not None:
         progress(sum(map(len, batches)) - sum(map(len, pending)))
     total = Outcome(0, 0, [])
     if not pending:
         return total
-    for size, outcome in _outcomes(pending, estimator, num_workers):
+    for size, outcome in _outcomes(pending, estimator, recipe, num_workers):
         total = Outcome(
             total.written + outcome.written,
             total.found + outcome.found,
             total.unreadable + outcome.unreadable,
+            total.replaced + outcome.replaced,
         )
         if progress is not None:
             progress(size)
@@ -120,18 +130,18 @@ def extract(
 
 
 def _outcomes(
-    batches: list[Sequence[Job]], estimator: dict[str, Any], num_workers: int
+    batches: list[Sequence[Job]], estimator: dict[str, Any], recipe: str, num_workers: int
 ) -> Iterator[tuple[int, Outcome]]:
     """Yield the size and the outcome of each batch as it is finished."""
     if num_workers == 0:
         built = TASK_UTILS.build(estimator)
-        yield from ((len(batch), _run_batch(batch, built)) for batch in batches)
+        yield from ((len(batch), _run_batch(batch, built, recipe)) for batch in batches)
         return
     pool = ProcessPoolExecutor(
         num_workers, get_context('spawn'), initializer=_start_worker, initargs=(estimator,)
     )
     try:
-        futures = {pool.submit(_run_in_worker, batch): len(batch) for batch in batches}
+        futures = {pool.submit(_run_in_worker, batch, recipe): len(batch) for batch in batches}
         for future in as_completed(futures):
             yield futures[future], future.result()
     finally:
@@ -152,34 +162,39 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _run_in_worker(batch: Sequence[Job]) -> Outcome:
+def _run_in_worker(batch: Sequence[Job], recipe: str) -> Outcome:
     """Run a batch in a process of the pool."""
     if 'estimator' not in _worker:
         _worker['estimator'] = TASK_UTILS.build(_worker['config'])
-    return _run_batch(batch, _worker['estimator'])
+    return _run_batch(batch, _worker['estimator'], recipe)
 
 
-def _run_batch(batch: Sequence[Job], estimator: PoseEstimator) -> Outcome:
+def _run_batch(batch: Sequence[Job], estimator: PoseEstimator, recipe: str) -> Outcome:
     """Read, estimate, map and write one batch."""
     crops, unreadable = [], []
+    # Before the frames are read: one that changes meanwhile is made again by the next run.
+    origins = {job: make_origin(*job, recipe) for job in batch if os.path.isfile(job.source)}
     for job, crop in zip(batch, _read_crops(batch), strict=True):
         if isinstance(crop, str):
             unreadable.append(crop)
+            if job in origins:  # what was made of it while it was readable
+                Path(job.target).unlink(missing_ok=True)
         else:
             crops.append((job, crop))
-    written = found = 0
+    written = found = replaced = 0
     poses = estimator([crop for _, crop in crops]) if crops else []
     for (job, _), pose in zip(crops, poses, strict=True):
-        if os.path.isfile(job.target):
+        if is_current(*job, recipe):
             continue
         joints = None
         if pose.joints is not None:
             joints = to_h36m(pose.joints, estimator.layout)
             joints = joints - joints[_ROOT]
-        write_skeleton_file(job.target, joints, pose.confidence)
+        replaced += os.path.isfile(job.target)
+        write_skeleton_file(job.target, joints, pose.confidence, origins[job])
         written += 1
         found += joints is not None
-    return Outcome(written, found, unreadable)
+    return Outcome(written, found, unreadable, replaced)
 
 
 def _read_crops(batch: Sequence[Job]) -> Iterator[np.ndarray | str]:

@@ -3,7 +3,7 @@
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -42,14 +42,33 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
         return None
     try:
         content = json.loads(text)
-        joints = np.array(content['keypoints'], dtype=np.float32)
-        confidence = float(content.get('confidence', np.nan))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        numbers = np.array(content['keypoints'])
+        confidence = content.get('confidence', np.nan)
+        if numbers.dtype.kind == 'O' and None in numbers.ravel().tolist():
+            numbers = numbers.astype(np.float64)  # null is not a number: NaN
+        # Of texts, NumPy would make numbers.
+        if numbers.dtype.kind not in 'iuf' or isinstance(confidence, bool | str):
+            raise TypeError(f'got {numbers.dtype} and a confidence of {confidence!r:.40}')
+        with np.errstate(over='ignore'):
+            joints = numbers.astype(np.float32)
+        confidence = float(confidence)
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise SkeletonFileError(
             'broken',
             f'{path} is not a skeleton file: it must hold JSON with "keypoints", '
             f'{num_joints} x 3 numbers ({error!r}); extract it again or delete it',
         ) from error
+    if 'confidence' in content and not 0 <= confidence <= 1:
+        raise SkeletonFileError(
+            'broken', f'{path}: the confidence must be in [0, 1], got {confidence}'
+        )
     if joints.size == 0:
         return None
     if joints.shape != (num_joints, 3):
@@ -66,7 +85,10 @@ def read_skeleton_file(path: str, num_joints: int) -> tuple[np.ndarray, float] |
 
 
 def write_skeleton_file(
-    path: str | os.PathLike, joints: np.ndarray | None, confidence: float
+    path: str | os.PathLike,
+    joints: np.ndarray | None,
+    confidence: float,
+    origin: dict[str, str] | None = None,
 ) -> None:
     """Write the JSON file of one frame under a temporary name, then rename it.
 
@@ -78,12 +100,31 @@ def write_skeleton_file(
         joints: Joint positions in metres, float32, (V, 3); None when no body was found, which
             is written as an empty list.
         confidence: In [0, 1].
+        origin: What it was made from, see :func:`read_origin`; None to leave that out.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # As short as float32 numbers can be written without loss.
     rows = [] if joints is None else [[float(str(x)) for x in row] for row in np.float32(joints)]
-    content = dict(keypoints=rows, confidence=round(float(confidence), 4))
+    content: dict[str, Any] = dict(keypoints=rows, confidence=round(float(confidence), 4))
+    if origin is not None:
+        content['origin'] = origin
     partial = path.with_name(f'{path.name}.partial')
     partial.write_text(json.dumps(content, separators=(',', ':')) + '\n', encoding='utf-8')
     os.replace(partial, path)
+
+
+def read_origin(path: str | os.PathLike) -> dict[str, str] | None:
+    """Read what the skeleton of a file was made from; None if there is no file.
+
+    An empty dict stands for a file that does not say, one of another tool or a broken one.
+    """
+    try:
+        with open(path, 'rb') as file:
+            content = json.load(file)
+        origin = content['origin']
+        return {str(key): str(value) for key, value in origin.items()}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}

@@ -1,5 +1,6 @@
 """Many skeletons in one file that is read by memory map."""
 
+import math
 import os
 import platform
 import struct
@@ -63,7 +64,8 @@ class PackedSkeletons:
         self._between = _SUFFIX + b'\n' + self._head
         try:
             arrays = _map_arrays(path)
-        except (zipfile.BadZipFile, ValueError, KeyError, struct.error, OSError) as error:
+            _check_arrays(arrays)
+        except Exception as error:  # torn and foreign archives break zipfile in a dozen ways
             raise ValueError(
                 f'{path} is not a whole file of packed skeletons ({error}); pack them again with '
                 'tools/dataset_converters/pack_skeletons.py'
@@ -72,9 +74,6 @@ class PackedSkeletons:
         self.confidence, self.found = arrays['confidence'], arrays['found']
         self._size, self._dtype = len(self.names), self.names.dtype
         self.layout = str(arrays['layout'].item())
-        lengths = {len(array) for array in (self.names, self.keypoints, self.found)}
-        if len(lengths) != 1 or self.keypoints.ndim != 3:
-            raise ValueError(f'{path} holds arrays that do not belong together; pack them again')
 
     def __len__(self) -> int:
         return len(self.names)
@@ -214,6 +213,29 @@ def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None
         np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
+def _check_arrays(arrays: dict[str, np.ndarray]) -> None:
+    """Refuse arrays of other shapes or types than :func:`write_pack` writes.
+
+    Raises:
+        ValueError: If one is; it is named.
+    """
+    names = arrays['names']
+    wanted = dict(names=('S', 1), keypoints=('f4', 3), confidence=('f4', 1), found=('b1', 1))
+    for key, (kind, ndim) in wanted.items():
+        array = arrays[key]
+        of_kind = array.dtype.kind == 'S' if kind == 'S' else array.dtype == kind
+        if not of_kind or array.ndim != ndim or len(array) != len(names):
+            raise ValueError(
+                f'{key} must have {ndim} axes, the type {kind} and a row for each of the '
+                f'{len(names)} names, got {array.dtype} of shape {array.shape}'
+            )
+    if arrays['layout'].shape != (1,) or arrays['layout'].dtype.kind != 'U':
+        raise ValueError('layout must be one name')
+    # Names are found by bisection, which in any other order misses some in silence.
+    if not (names[1:] > names[:-1]).all():
+        raise ValueError('names must ascend, each once')
+
+
 def _map_arrays(path: str) -> dict[str, np.ndarray]:
     """Map the arrays of an uncompressed ``.npz`` file."""
     arrays = {}
@@ -233,6 +255,10 @@ def _map_arrays(path: str) -> dict[str, np.ndarray]:
             shape, _, dtype = read(file)
             if dtype.hasobject:
                 raise ValueError(f'{key} holds objects')
+            size = math.prod(shape) * dtype.itemsize
+            begin = info.header_offset + _LOCAL_HEADER + name_length + extra_length
+            if file.tell() + size != begin + info.file_size:
+                raise ValueError(f'{key} is not as long as its shape {shape}')
             if 0 in shape:
                 arrays[key] = np.zeros(shape, dtype)
                 continue

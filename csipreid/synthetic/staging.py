@@ -12,7 +12,8 @@ def staged(folder: Path) -> Iterator[Path]:
 
     The working folder lies next to it and is called ``.<name>.partial``. It is
     removed when the block fails; what a killed process left is removed by the
-    next one.
+    next one. A folder that is replaced steps aside as ``.<name>.old`` first, so
+    that at no moment a part of it stands under its name.
 
     Args:
         folder: Where the finished files belong. What is there is replaced.
@@ -20,14 +21,18 @@ def staged(folder: Path) -> Iterator[Path]:
     Yields:
         The empty working folder.
     """
-    partial = folder.with_name(f'.{folder.name}.partial')
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = (folder.with_name(f'.{folder.name}.{end}') for end in ('partial', 'old'))
+    if old.exists() and not folder.exists():  # killed between the two renames
+        old.rename(folder)
+    for path in (partial, old):
+        shutil.rmtree(path, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(old)
         partial.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

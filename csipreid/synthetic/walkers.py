@@ -306,6 +306,12 @@ def _is_finished(folder: Path, settings: WalkersSettings, overwrite: bool) -> bo
             'remove it'
         )
     if overwrite:
+        foreign = sorted(path.name for path in folder.iterdir() if not _is_own(path.name))
+        if foreign:
+            raise FileExistsError(
+                f'{folder} also holds {foreign[0]!r}, which is not of the walkers and would be '
+                'lost; move it elsewhere'
+            )
         return False
     if (meta.get('version'), meta.get('settings')) == (_VERSION, _plain(settings)):
         return True
@@ -313,3 +319,8 @@ def _is_finished(folder: Path, settings: WalkersSettings, overwrite: bool) -> bo
         f'{folder} holds walkers made with other arguments ({meta.get("settings")}, version '
         f'{meta.get("version")}); choose another folder or pass overwrite'
     )
+
+
+def _is_own(name: str) -> bool:
+    """Return whether an entry of a walkers data set was made for it."""
+    return name[0] == '.' or name in ('info', 'bbox_train', 'bbox_test', 'skeleton_3d', META_FILE)

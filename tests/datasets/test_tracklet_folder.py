@@ -1,7 +1,13 @@
+import csv
+import io
 import logging
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.logging import MMLogger
 
 from csipreid.registry import DATASETS
@@ -127,6 +133,13 @@ def test_a_table_may_lack_the_camera(tmp_path):
         ('train,5,1,a,1.jpg,more', 'line 6: must have as many fields'),
         ('train,5,1,a,', 'line 6: frame is empty'),
         ('train,5,1,a,images/5/2.jpg', 'holds a frame that came before'),
+        ('train,-2,1,a,1.jpg', 'line 6: persons count from 1; 0 stands for distractors, .* got -2'),
+        ('train,٣,1,a,1.jpg', "line 6: pid must be a whole number, got '٣'"),
+        ('train,99999999999999999999,1,a,1.jpg', 'line 6: pid must be a whole number'),
+        ('train,5,1.5,a,1.jpg', "line 6: camera must be .* got '1.5'"),
+        ('train,5,1,a,/etc/1.jpg', "line 6: frame must be a path below .* got '/etc/1.jpg'"),
+        ('train,5,1,a,x/../../1.jpg', 'line 6: frame must be a path below'),
+        ('train,5,1,"a', r'list\.csv, line 5: unexpected end of data'),
     ],
 )
 def test_a_broken_line_is_named(tmp_path, line, message):
@@ -153,3 +166,74 @@ def test_frames_out_of_order_are_told(tmp_path):
     build_table(tmp_path, f'{TABLE}train,5,1,a,images/5/0.jpg\n')
     logger.removeHandler(handler)
     assert '1 of 2 train tracklets do not list their frames in the order' in records[0].getMessage()
+
+
+@pytest.mark.parametrize('name', ['-2', '12345678901'])
+def test_a_person_that_cannot_be_is_named(root, name):
+    (root / 'train' / name / '1').mkdir(parents=True)
+    with pytest.raises(
+        ValueError, match=rf'train/{name}: (persons count from 1|.* must be a numb)'
+    ):
+        build(root)
+
+
+@pytest.mark.parametrize('row', ['query,0,1,a,1.jpg\n', 'query,0,,b,2.jpg\n'])
+def test_a_distractor_does_not_query(tmp_path, row):
+    with pytest.raises(ValueError, match='line 2: persons count from 1; 0 stands for distractors'):
+        build_table(tmp_path, f'subset,pid,camera,tracklet,frame\n{row}', 'query')
+
+
+def test_a_frame_of_query_and_gallery_is_refused(tmp_path):
+    rows = ['query,1,1,a,1.jpg', 'gallery,1,2,b,2.jpg', 'gallery,1,2,b,1.jpg']
+    text = '\n'.join(['subset,pid,camera,tracklet,frame', *rows])
+    with pytest.raises(ValueError, match=r'of the gallery set .* holds a frame that came before'):
+        build_table(tmp_path, text, 'test')
+
+
+def test_a_folder_that_a_tool_left_half_written_is_refused(root):
+    (root / '.csipreid').mkdir()
+    (root / '.csipreid/cut.json').write_text('{"tool": "cut", "source": "a.mp4"}')
+    with pytest.raises(ValueError, match=r"half written: cut was stopped .* from 'a\.mp4'; run it"):
+        build(root)
+
+
+CELL = st.one_of(
+    st.sampled_from(['train', 'query', '0', '1', '-1', '7', 'a', 'x.jpg', '../x.jpg', '1.0', '']),
+    st.text(max_size=4),
+)
+ROW = st.one_of(
+    st.lists(CELL, max_size=6),
+    st.tuples(
+        *(st.just('train'), st.sampled_from(['1', '2']), st.sampled_from(['', '1', '3'])),
+        *(st.sampled_from('ab'), st.integers(0, 99).map('f/{}.jpg'.format)),
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(rows=st.lists(ROW, max_size=5), quoted=st.booleans())
+def test_any_table_is_read_as_it_says_or_refused_in_one_sentence(rows, quoted):
+    names = ['subset', 'pid', 'camera', 'tracklet', 'frame']
+    file = io.StringIO()
+    try:
+        csv.writer(
+            file, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, escapechar='\\'
+        ).writerows([names, *rows])
+    except csv.Error:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'list.csv')
+        path.write_text(file.getvalue(), encoding='utf-8', errors='surrogatepass', newline='')
+        refused = ''
+        try:
+            dataset = build(folder, annotation='list.csv', check_files=False)
+        except (ValueError, FileNotFoundError) as error:
+            refused = str(error)
+        if refused:
+            assert '\n' not in refused
+            return
+    wanted = {(int(r[1]), int(r[2] or 0) - 1, r[3]) for r in rows if r and r[0] == 'train'}
+    wanted = {(pid, camid) for pid, camid, _ in wanted if pid != -1}
+    assert {(item['pid'], item['camid']) for item in dataset} == wanted
+    assert all(Path(folder) in Path(p).parents for item in dataset for p in item['frame_paths'])

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from csipreid.datasets.video_files import VideoReader, read_video
+from csipreid.datasets.video_files import VideoReader, frame_size, read_video
 
 
 @pytest.fixture
@@ -45,5 +45,16 @@ def test_frames_beyond_the_end_are_not_there(video):
 
 def test_a_file_that_is_no_video_is_named(tmp_path):
     (tmp_path / 'video.mp4').write_text('none')
-    with pytest.raises(FileNotFoundError, match=r'video\.mp4 is not a video'):
+    with pytest.raises(ValueError, match=r'video\.mp4 is not a video .* but plain text'):
         next(read_video(tmp_path / 'video.mp4'))
+
+
+@pytest.mark.parametrize('name', ['none.mp4', 'frame_%02d.jpg', 'rtsp://camera/1'])
+def test_what_is_no_file_is_not_opened(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match='not found'):
+        next(read_video(name))
+
+
+def test_the_size_of_a_frame_is_height_and_width(video):
+    assert frame_size(video) == (48, 64)

@@ -1,9 +1,11 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
 
 from csipreid.diagnosis import Report
-from csipreid.diagnosis.frame_checks import check_frames
+from csipreid.diagnosis.frame_checks import check_frames, check_leaks
 
 
 @pytest.fixture
@@ -49,3 +51,30 @@ def test_both_places_of_a_shared_image_are_named(tracklets):
     (finding,) = check(tracklets).findings
     assert finding.kind == 'frame-shared'
     assert finding.examples == (' = '.join(paths),)
+
+
+def test_a_frame_that_is_a_link_to_another_is_named(tracklets):
+    paths = [tracklets[0]['frame_paths'][0], tracklets[0]['frame_paths'][2]]
+    os.remove(paths[1])
+    os.link(*paths)
+    (finding,) = check(tracklets).findings
+    assert (finding.severity, finding.kind) == ('error', 'frame-twice')
+    assert finding.examples == (' = '.join(paths),)
+
+
+@pytest.mark.parametrize('link', ['copy', 'symbolic', 'hard', 'none'])
+def test_frames_of_training_in_the_test_are_named(tracklets, tmp_path, link):
+    source, path = tracklets[0]['frame_paths'][1], str(tmp_path / 'test.png')
+    if link == 'copy':
+        with open(source, 'rb') as read, open(path, 'wb') as write:
+            write.write(read.read())
+    elif link == 'none':
+        cv2.imwrite(path, np.full((16, 8, 3), 200, np.uint8))
+    else:
+        (os.symlink if link == 'symbolic' else os.link)(source, path)
+    report = Report(subsets=dict(train={}, query={}))
+    parts = dict(train=tracklets, query=[dict(pid=3, frame_paths=[path])])
+    check_leaks(report, {name: check_frames(report, name, items) for name, items in parts.items()})
+    found = [(f.severity, f.kind, f.subset, f.examples) for f in report.findings]
+    leak = ('warning', 'frame-leak', 'query', (f'{source} = {path}',))
+    assert found == ([] if link == 'none' else [leak])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from csipreid.datasets.mot_boxes import TrackedBox
+from csipreid.pose_estimation import extraction
 from csipreid.pose_estimation.extraction import Job, extract, make_batches
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ def test_the_pelvis_is_the_origin(whole):
 
 def test_the_outcome_counts(crops, estimator, tmp_path):
     outcome = extract(make_batches(jobs_of(crops, tmp_path / 'out'), 4), estimator, num_workers=0)
-    assert outcome == (10, 9, [])
+    assert outcome == (10, 9, [], 0)
 
 
 @pytest.mark.parametrize('removed', [['0'], ['5', '6'], ['9'], ['0', '4', '8']])
@@ -56,9 +57,48 @@ def test_what_lacks_is_made_again_and_is_the_same(crops, estimator, tmp_path, wh
     assert contents(tmp_path / 'whole') == whole
 
 
-def test_nothing_is_computed_when_all_is_there(crops, tmp_path, whole):
-    broken = dict(type='FunctionEstimator', function='nowhere:estimate')
-    assert extract(make_batches(jobs_of(crops, tmp_path / 'whole'), 4), broken, 0) == (0, 0, [])
+def test_nothing_is_computed_when_all_is_there(crops, estimator, tmp_path, whole, monkeypatch):
+    monkeypatch.setattr(extraction.TASK_UTILS, 'build', lambda config: 1 / 0)
+    jobs = jobs_of(crops, tmp_path / 'whole')
+    assert extract(make_batches(jobs, 4), estimator, 0) == (0, 0, [], 0)
+
+
+def test_frames_that_changed_are_done_again_and_those_that_were_copied_are_not(
+    crops, estimator, tmp_path, whole
+):
+    batches = make_batches(jobs_of(crops, tmp_path / 'whole'), 1)
+    extract(batches, estimator, 0)
+    os.utime(crops[4], (1, 1))  # the same bytes at another time, as after a copy
+    cv2.imwrite(crops[6], np.full((8, 4, 3), 222, np.uint8))
+    before = contents(tmp_path / 'whole')
+    assert extract(batches, estimator, 0) == (1, 1, [], 1)
+    after = contents(tmp_path / 'whole')
+    assert [name for name in before if before[name] != after[name]] == ['6.json']
+
+
+def test_another_estimator_replaces_what_the_first_has_written(crops, estimator, tmp_path, whole):
+    batches = make_batches(jobs_of(crops, tmp_path / 'whole'), 4)
+    other = dict(estimator, layout='h36m')  # named, where it was the default
+    assert extract(batches, other, 0).replaced == 10
+    source = Path(estimator['function'].rpartition(':')[0])
+    source.write_text(source.read_text().replace('0.9', '0.8'))
+    assert extract(batches, other, 0).replaced == 10
+    assert b'0.8' in contents(tmp_path / 'whole')['1.json']
+
+
+def test_skeletons_of_other_origin_are_refused_before_any_is_written(crops, estimator, tmp_path):
+    folder = tmp_path / 'out'
+    folder.mkdir()
+    (folder / '7.json').write_text('{"keypoints": []}')
+    with pytest.raises(ValueError, match=r'7\.json was not written by extract_skeletons'):
+        extract(make_batches(jobs_of(crops, folder), 4), estimator, 0)
+    assert contents(folder) == {'7.json': b'{"keypoints": []}'}
+
+
+def test_a_frame_that_became_unreadable_keeps_no_skeleton(crops, estimator, tmp_path, whole):
+    Path(crops[2]).write_bytes(b'')
+    assert extract(make_batches(jobs_of(crops, tmp_path / 'whole'), 4), estimator, 0).unreadable
+    assert not (tmp_path / 'whole/2.json').exists()
 
 
 def test_two_shards_are_one_run(crops, estimator, tmp_path, whole):

@@ -1,10 +1,19 @@
 import json
 import os
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from csipreid.skeletons.files import read_skeleton_file, write_skeleton_file
+from csipreid.skeletons.files import (
+    SkeletonFileError,
+    read_origin,
+    read_skeleton_file,
+    write_skeleton_file,
+)
 
 
 @pytest.fixture
@@ -44,6 +53,12 @@ def test_no_file_means_no_skeleton(tmp_path):
         {'keypoints': [[0, 1, 2], [3, 4]]},
         {'keypoints': {'pelvis': [0, 1, 2]}},
         {'keypoints': 'none'},
+        {'keypoints': [['0', '1', '2'], ['3', '4', '5']]},
+        {'keypoints': [[True, True, True], [False, True, True]]},
+        {'keypoints': [[10**400, 1, 2], [3, 4, 5]]},
+        {'keypoints': [[0, 1, 2], [3, 4, 5]], 'confidence': '0.5'},
+        {'keypoints': [[0, 1, 2], [3, 4, 5]], 'confidence': True},
+        '[' * 100_000,
     ],
 )
 def test_a_broken_file_is_named(read, content):
@@ -81,3 +96,76 @@ def test_not_found_is_written_as_no_joints_and_nothing_else_stays(tmp_path):
     assert json.loads((tmp_path / '1.json').read_text()) == dict(keypoints=[], confidence=0.2)
     assert os.listdir(tmp_path) == ['1.json']
     assert read_skeleton_file(str(tmp_path / '1.json'), 2) is None
+
+
+@pytest.mark.parametrize('value', [-0.1, 1.5, float('nan'), float('inf')])
+def test_a_confidence_that_cannot_be_is_named(read, value):
+    with pytest.raises(
+        SkeletonFileError, match=r'F001\.json: the confidence must be in \[0, 1\], got'
+    ):
+        read({'keypoints': [[0, 1, 2], [3, 4, 5]], 'confidence': value})
+
+
+def test_coordinates_beyond_float32_are_not_finite(read):
+    with pytest.raises(SkeletonFileError, match='holds NaN or infinite'):
+        read({'keypoints': [[0, 1, 1e300], [3, 4, 5]]})
+
+
+def test_the_origin_is_read_and_does_not_change_the_skeleton(tmp_path):
+    joints = np.ones((2, 3), np.float32)
+    write_skeleton_file(tmp_path / '1.json', joints, 0.5, dict(source='a.jpg'))
+    assert read_origin(tmp_path / '1.json') == dict(source='a.jpg')
+    assert read_skeleton_file(str(tmp_path / '1.json'), 2)[0].tolist() == joints.tolist()
+
+
+@pytest.mark.parametrize('text', ['', '[]', '{"keypoints": []}', '{"origin": 3}', '[' * 100_000])
+def test_a_file_that_names_no_origin_has_an_empty_one(tmp_path, text):
+    assert read_origin(tmp_path / '1.json') is None
+    (tmp_path / '1.json').write_text(text)
+    assert read_origin(tmp_path / '1.json') == {}
+
+
+NUMBER = st.one_of(st.integers(-3, 3), st.floats(), st.none(), st.booleans(), st.just('1'))
+CONTENT = st.one_of(
+    st.fixed_dictionaries(
+        dict(keypoints=st.lists(st.lists(NUMBER, min_size=2, max_size=3), max_size=3)),
+        optional=dict(confidence=NUMBER),
+    ),
+    st.fixed_dictionaries(
+        dict(
+            keypoints=st.lists(
+                st.lists(st.floats(-9, 9, width=32), min_size=3, max_size=3),
+                min_size=2, max_size=2,
+            ),
+            confidence=st.floats(0, 1),
+        )
+    ),
+    st.recursive(NUMBER, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(['keypoints', 'confidence', 'x']), inner
+    )),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(content=CONTENT, cut=st.integers(0, 300))
+def test_any_json_is_a_skeleton_as_defined_or_one_sentence(content, cut):
+    text = json.dumps(content)[: cut if cut < 30 else None]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, '1.json')
+        path.write_text(text)
+        refused = ''
+        try:
+            skeleton = read_skeleton_file(str(path), 2)
+        except SkeletonFileError as error:
+            refused = str(error)
+        if refused:
+            assert refused.startswith(str(path))
+            assert '\n' not in refused
+            return
+    keypoints = np.array(json.loads(text)['keypoints'], float)
+    if skeleton is None:
+        assert not np.float32(keypoints).any()
+    else:
+        assert np.array_equal(skeleton[0], np.float32(keypoints))
+        assert np.isnan(skeleton[1]) or skeleton[1] == content['confidence']

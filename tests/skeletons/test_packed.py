@@ -1,11 +1,14 @@
 import os
 import platform
 import subprocess
+import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from csipreid.skeletons.packed import PACK_SUFFIX, PackedSkeletons, find_pack, write_pack
 
@@ -130,3 +133,61 @@ def test_a_pack_of_a_folder_above_is_found(tmp_path):
     assert find_pack(str(tmp_path / 'part' / 'a')) == path
     assert find_pack(str(tmp_path / 'part')) == path
     assert find_pack(str(tmp_path / 'other' / 'a')) is None
+
+
+def store(path, **changes):
+    """Write a pack of two frames with some arrays changed, None leaves one out."""
+    arrays = dict(
+        names=np.array([b'a', b'b']), keypoints=np.ones((2, 17, 3), np.float32),
+        confidence=np.ones(2, np.float32), found=np.ones(2, bool), layout=np.array(['h36m']),
+    )  # fmt: skip
+    arrays |= changes
+    np.savez(path, **{key: value for key, value in arrays.items() if value is not None})
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(names=np.array([b'b', b'a'])), 'names must ascend'),
+        (dict(names=np.array([b'a', b'a'])), 'names must ascend, each once'),
+        (dict(names=np.array(['a', 'b'])), 'names must have 1 axes, the type S'),
+        (dict(keypoints=np.ones((2, 17, 3))), 'keypoints must have .* type f4 .* got float64'),
+        (dict(keypoints=np.ones((3, 17, 3), np.float32)), r'got float32 of shape \(3, 17, 3\)'),
+        (dict(confidence=np.ones(1, np.float32)), r'confidence must .* shape \(1,\)'),
+        (dict(found=np.ones(2)), 'found must have'),
+        (dict(layout=np.array(['h36m', 'coco'])), 'layout must be one name'),
+        (dict(layout=np.array([1])), 'layout must be one name'),
+        (dict(found=None), 'found'),
+        (dict(names=np.array([b'a', 'b'], object)), 'names holds objects'),
+    ],
+)
+def test_arrays_of_another_kind_are_named(tmp_path, changes, message):
+    path = store(tmp_path / f'part{PACK_SUFFIX}', **changes)
+    with pytest.raises(ValueError, match=f'is not a whole file of packed skeletons .*{message}'):
+        PackedSkeletons(path)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(place=st.floats(0, 1), bits=st.integers(1, 255), length=st.floats(0, 1))
+def test_a_changed_or_torn_pack_is_read_as_defined_or_one_sentence(place, bits, length):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(store(Path(folder, f'part{PACK_SUFFIX}')))
+        content = bytearray(path.read_bytes())
+        content[int(place * (len(content) - 1))] ^= bits
+        path.write_bytes(content[: None if length > 0.5 else int(length * 2 * len(content))])
+        refused = ''
+        try:
+            pack = PackedSkeletons(str(path))
+        except ValueError as error:
+            refused = str(error)
+        if refused:
+            assert refused.startswith(str(path))
+            assert 'pack them again' in refused
+            return
+        assert pack.keypoints.ndim == 3
+        assert len(pack.names) == len(pack.keypoints) == len(pack.confidence) == len(pack.found)
+        assert sorted(pack.names.tolist()) == pack.names.tolist()
+        rows = pack.find([name.decode('latin-1') for name in pack.names.tolist() if name.isascii()])
+        assert -1 not in rows.tolist()

@@ -1,9 +1,13 @@
 import json
+import tempfile
 from collections import Counter
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.io import loadmat
 
 from csipreid.skeletons import get_layout
@@ -135,6 +139,45 @@ def test_other_arguments_need_overwrite(tmp_path):
         write_walkers(out, seed=1, **SMALL)
     write_walkers(out, seed=1, overwrite=True, **SMALL)
     assert json.loads((out / 'walkers.json').read_text())['settings']['seed'] == 1
+
+
+def test_what_is_not_of_the_walkers_is_not_lost_by_overwriting(tmp_path):
+    out = write_walkers(tmp_path / 'data', **SMALL)
+    (out / 'features.npz').write_text('x')
+    with pytest.raises(FileExistsError, match=r"also holds 'features\.npz', .* would be lost"):
+        write_walkers(out, seed=1, overwrite=True, **SMALL)
+    assert (out / 'features.npz').exists()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.sampled_from(['kind', 'version', 'settings', 'groups', 'seed']), inner, max_size=4
+    ),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(
+    content=JSON
+    | st.builds(
+        lambda rest: dict(rest, kind='walkers'),
+        st.dictionaries(st.sampled_from(['version', 'settings']), JSON),
+    ),
+    cut=st.integers(0, 60),
+    overwrite=st.booleans(),
+)
+def test_any_remembered_arguments_are_kept_or_refused_in_one_sentence(content, cut, overwrite):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'data', 'walkers.json')
+        path.parent.mkdir()
+        path.write_text(json.dumps(content)[: None if cut > 40 else cut])
+        (path.parent / 'mine').touch()  # so that nothing is overwritten, and none takes long
+        with pytest.raises(FileExistsError) as caught:
+            write_walkers(path.parent, overwrite=overwrite, **SMALL)
+        assert '\n' not in str(caught.value)
+        assert sorted(p.name for p in path.parent.iterdir()) == ['mine', 'walkers.json']
 
 
 @pytest.mark.parametrize('overwrite', [False, True])

@@ -77,3 +77,18 @@ def test_an_index_that_is_not_there_is_named(root):
 def test_cameras_are_numbered_as_in_the_names():
     item = dict(subset='query', pid=5, camid=0, frame_paths=['a/c1_2/0.jpg'])
     assert 'person 5, camera 1, 1 frames' in browse_dataset.caption(0, item)
+
+
+def test_a_second_browse_leaves_nothing_of_the_first(root, capsys):
+    run(root, 1, '--png')
+    run(root, 2, '--png', '--subset', 'query')
+    assert '1 files of an earlier run removed' in capsys.readouterr().out
+    assert sorted(path.name for path in (root / 'browse').glob('*.png')) == ['query_000000.png']
+
+
+def test_a_folder_of_something_else_is_refused(root):
+    (root / 'browse').mkdir()
+    (root / 'browse/index.html').write_text('mine')
+    with pytest.raises(SystemExit, match=r"holds 'index\.html', which this run of browse_dataset"):
+        run(root, 2)
+    assert (root / 'browse/index.html').read_text() == 'mine'

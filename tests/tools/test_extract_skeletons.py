@@ -159,3 +159,92 @@ def test_skeletons_of_a_video_are_named_by_track_and_frame(video, boxes, estimat
     files = sorted(str(path.relative_to(out)) for path in out.rglob('*.json'))
     assert files == [f'0001/{frame:06}.json' for frame in range(4, 34)]
     assert len(PackedSkeletons(f'{out}.skeletons.npz')) == 30
+
+
+def cut(video, text, folder, *more):
+    boxes = folder / 'boxes.txt'
+    boxes.write_text(text)
+    cut_tracklets.main([video, str(boxes), '--out', str(folder / 'cut'), *more])
+
+
+def crops_of(folder):
+    return sorted(p.relative_to(folder / 'cut').as_posix() for p in folder.glob('cut/*/*/*/*.jpg'))
+
+
+ROWS = ''.join(f'{frame},{track},9,5,20,30\n' for frame in range(1, 7) for track in (1, 2))
+
+
+def test_cutting_again_leaves_nothing_of_the_first_cut(video, tmp_path, capsys):
+    cut(video, ROWS, tmp_path, '--length', '2', '--camera', '3')
+    cut(video, ROWS, tmp_path, '--length', '4', '--train-tracks', '2')
+    assert '24 crops' not in capsys.readouterr().out
+    frames = crops_of(tmp_path)
+    assert len(frames) == 12
+    assert len({(frame.split('/')[1], frame.split('/')[3]) for frame in frames}) == 12
+
+
+def test_cutting_again_says_what_it_removed(video, tmp_path, capsys):
+    cut(video, ROWS, tmp_path, '--length', '2')
+    cut(video, ROWS, tmp_path, '--length', '3')
+    assert '8 frames of an earlier run on ' in capsys.readouterr().out
+
+
+def test_another_video_is_not_cut_into_the_same_tracklets(video, tmp_path):
+    cut(video, ROWS, tmp_path, '--camera', '1')
+    other = tmp_path / 'other.avi'
+    other.write_bytes(Path(video).read_bytes())
+    before = crops_of(tmp_path)
+    with pytest.raises(
+        SystemExit, match=r"query/1/c1_0001t000 holds '000001\.jpg', which this run"
+    ):
+        cut(str(other), ROWS, tmp_path, '--camera', '1')
+    assert crops_of(tmp_path) == before
+    cut(str(other), ROWS, tmp_path, '--camera', '2')
+    assert len(crops_of(tmp_path)) == 24
+
+
+def test_nothing_is_written_if_a_frame_is_missing(video, tmp_path):
+    with pytest.raises(SystemExit, match='has no frame 99, for which there is a box'):
+        cut(video, f'{ROWS}99,1,9,5,20,30\n', tmp_path)
+    assert not (tmp_path / 'cut').exists()
+
+
+def test_a_track_0_needs_a_person(video, tmp_path):
+    rows = '1,0,9,5,20,30\n2,5,9,5,20,30\n'
+    with pytest.raises(SystemExit, match=r'person 0 stands for distractors; .* --pids 0:6'):
+        cut(video, rows, tmp_path)
+    cut(video, rows, tmp_path, '--pids', '0:6')
+    assert crops_of(tmp_path) == ['query/5/0005t000/000002.jpg', 'query/6/0000t000/000001.jpg']
+
+
+@pytest.mark.parametrize('pids', [['5:0'], ['5:1', '5:2'], ['5:-1'], ['٥:1']])
+def test_persons_that_cannot_be_are_named(video, tmp_path, pids):
+    with pytest.raises(SystemExit, match=r'persons count from 1|names track 5 twice|pairs of num'):
+        cut(video, '2,5,9,5,20,30\n', tmp_path, '--pids', *pids)
+
+
+def test_the_video_is_not_overwritten_with_its_boxes(video):
+    with pytest.raises(SystemExit, match='is the video itself'):
+        box_people.main([video, '--out', video])
+    assert Path(video).stat().st_size > 1000
+
+
+def test_other_boxes_leave_no_skeleton_of_the_first(video, estimator, tmp_path, capsys):
+    out = tmp_path / 'skeletons'
+    for rows in (ROWS, '1,1,9,5,20,30\n2,1,9,5,24,30\n'):
+        (tmp_path / 'boxes.txt').write_text(rows)
+        arguments = ['--video', video, '--boxes', str(tmp_path / 'boxes.txt'), '--out', str(out)]
+        extract_skeletons.main([*arguments, '--batch-size', '1', *estimator])
+    said = capsys.readouterr().out
+    assert '1 skeletons written, 1 of them found; 1 were there before' in said
+    assert '1 of them in place of those from other frames or settings' in said
+    assert '10 skeletons removed whose frames or boxes are gone' in said
+    assert len(PackedSkeletons(f'{out}.skeletons.npz')) == 2
+
+
+def test_a_frame_that_is_gone_leaves_no_skeleton(root, estimator, capsys):
+    run(root, estimator)
+    (root / 'train/1/0001/1.png').unlink()
+    run(root, estimator)
+    assert '1 skeletons removed whose frames or boxes are gone' in capsys.readouterr().out
+    assert not (root / 'skeleton_3d/train/1/0001/1.json').exists()

@@ -112,7 +112,9 @@ def test_a_folder_of_something_else_is_not_replaced(tool, tmp_path):
     write_set(tmp_path, 'a.npz', noise=0.4)
     (tmp_path / 'report').mkdir()
     (tmp_path / 'report' / 'thesis.tex').touch()
-    with pytest.raises(SystemExit, match='is no ranking report'):
+    with pytest.raises(
+        SystemExit, match=r"holds 'thesis\.tex', which this run of ranking_report does not"
+    ):
         make(tool, tmp_path)
 
 
@@ -150,3 +152,14 @@ def test_the_page_ranks_by_the_metric_that_is_asked_for(tool, tmp_path):
     row, distance, _ = query['list'][0]
     difference = arrays['embedding'][query['row']] - arrays['embedding'][row]
     assert distance == pytest.approx(np.linalg.norm(difference), abs=1e-3)
+
+
+def test_a_second_report_leaves_what_others_put_there_out_of_its_way(tool, tmp_path):
+    write_set(tmp_path, 'a.npz', noise=0.4)
+    out, _ = make(tool, tmp_path)
+    before = len(list((out / 'strips').iterdir()))
+    make(tool, tmp_path, '--max-queries', '1', '--top', '1')
+    assert len(list((out / 'strips').iterdir())) < before
+    (out / 'strips/thesis.tex').touch()
+    with pytest.raises(SystemExit, match=r"strips holds 'thesis\.tex', which this run"):
+        make(tool, tmp_path)

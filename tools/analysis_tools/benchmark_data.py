@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, default_collate
 
+from csipreid.datasets.frame_files import list_frames
 from csipreid.engine.runner import ReIDRunner
 from csipreid.registry import MODELS
 from csipreid.skeletons.files import write_skeleton_file
@@ -71,7 +72,8 @@ class PlainClips(Dataset):
 
     def __init__(self, root: Path, size: str, clip_len: int) -> None:
         self.tracklets = [
-            sorted(map(str, folder.iterdir())) for folder in sorted((root / 'train').glob('*/*'))
+            [str(folder / name) for name in list_frames(str(folder))]
+            for folder in sorted((root / 'train').glob('*/*'))
         ]
         self.size = SIZES[size].frame_size
         self.clip_len = clip_len

@@ -13,7 +13,6 @@ place of the joints.
 import argparse
 import base64
 import html
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +24,7 @@ from mmengine.registry import DefaultScope
 
 from csipreid.arguments import output_folder, whole
 from csipreid.engine.config import read_config, set_data_root
+from csipreid.output_folder import OutputFolder
 from csipreid.registry import DATASETS
 from csipreid.skeletons import get_layout
 from csipreid.visualization.drawing import (
@@ -122,13 +122,6 @@ def encode(image: np.ndarray) -> bytes:
     return cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-def write(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it."""
-    partial = path.with_name(f'{path.name}.partial')
-    partial.write_bytes(content)
-    os.replace(partial, path)
-
-
 def make_page(title: str, clips: Sequence[tuple[str, bytes]]) -> str:
     """Return the page that shows all clips."""
     figures = [
@@ -148,6 +141,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Draw the clips and say where they are."""
     args = parse_args(argv)
     try:
+        output = OutputFolder(args.out, 'browse_dataset')
         dataset = build_dataset(args)
         dataset.set_epoch(args.epoch)
         indices = args.indices or pick_evenly(len(dataset), args.num).tolist()
@@ -157,17 +151,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         for index in indices:
             item = dataset[index]
             clips.append((caption(index, item), encode(draw_clip(item, args.height))))
+        with output:
+            if args.png:
+                for index, (_, image) in zip(indices, clips, strict=True):
+                    (output.staging / f'{args.subset}_{index:06}.png').write_bytes(image)
+            else:
+                page = make_page(f'{dataset.metainfo["dataset_name"]}: {args.subset}', clips)
+                (output.staging / 'index.html').write_bytes(page.encode())
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f'error: {error}')
-    args.out.mkdir(parents=True, exist_ok=True)
-    if args.png:
-        for index, (_, image) in zip(indices, clips, strict=True):
-            write(args.out / f'{args.subset}_{index:06}.png', image)
-        print(f'{len(clips)} clips in {args.out}')
-        return
-    page = make_page(f'{dataset.metainfo["dataset_name"]}: {args.subset}', clips)
-    write(args.out / 'index.html', page.encode())
-    print(f'{len(clips)} clips in {args.out / "index.html"}')
+    if output.removed:
+        print(f'{output.removed} files of an earlier run removed')
+    print(f'{len(clips)} clips in {args.out if args.png else args.out / "index.html"}')
 
 
 if __name__ == '__main__':

@@ -29,6 +29,7 @@ from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
 from csipreid.evaluation.ranked_lists import RankedList, ranked_lists
 from csipreid.evaluation.ranking import cmc_curve, first_ranks
 from csipreid.evaluation.retrieval import Retrieval, evaluate_retrieval
+from csipreid.output_folder import OutputFolder
 from csipreid.visualization.curves import draw_curves, draw_matrix
 from csipreid.visualization.drawing import draw_strip, pick_evenly
 
@@ -76,7 +77,7 @@ def align(features: FeatureFile, other: FeatureFile) -> FeatureFile:
     if features.frame_paths and other.frame_paths and all(other.frame_paths):
         rows = {tuple(paths): row for row, paths in enumerate(other.frame_paths)}
         found = [rows.get(tuple(paths), -1) for paths in features.frame_paths]
-        if -1 not in found:
+        if -1 not in found and len(set(found)) == len(found):
             order = np.array(found)
     fields = {key: getattr(other.tracklets, key) for key in ('pid', 'camid', 'is_query')}
     if len(order) != len(features.tracklets.pid) or not all(
@@ -241,19 +242,14 @@ def length_table(retrieval: Retrieval, features: FeatureFile) -> list[list[str]]
 
 
 def write_report(
-    features: FeatureFile, other: FeatureFile | None, args: argparse.Namespace
-) -> tuple[Path, int, int]:
-    """Write the page; return its path, the tracklets shown and those without frames."""
+    features: FeatureFile, other: FeatureFile | None, args: argparse.Namespace, folder: Path
+) -> tuple[int, int]:
+    """Write the page; return how many tracklets are shown and how many have no frames."""
     data, plots = collect(features, other, args)
-    out = Path(args.out)
-    partial = out.with_name(f'{out.name}.partial')
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
     rows = {query['row'] for query in data['queries']}
     for key in ('list', 'otherList'):
         rows |= {row for query in data['queries'] for row, _, _ in query.get(key, ())}
-    shown = write_strips(features, sorted(rows), args, partial / 'strips')
+    shown = write_strips(features, sorted(rows), args, folder / 'strips')
     paths = features.frame_paths
     data['tracklets'] = {
         row: dict(
@@ -266,30 +262,28 @@ def write_report(
         for row in sorted(rows)
     }
     for name, image in plots.items():
-        cv2.imwrite(str(partial / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(folder / name), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     # A script, because a page from disk may not fetch JSON. '<' could end the script.
     text = json.dumps(data, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
-    (partial / 'data.js').write_text(f'window.REPORT = {text};\n', encoding='utf-8')
-    shutil.copyfile(TEMPLATE, partial / 'index.html')
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
-    return out / 'index.html', len(rows), len(rows) - len(shown)
+    (folder / 'data.js').write_text(f'window.REPORT = {text};\n', encoding='utf-8')
+    shutil.copyfile(TEMPLATE, folder / 'index.html')
+    return len(rows), len(rows) - len(shown)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read, score, draw and write."""
     args = parse_args(arguments)
-    out = Path(args.out)
-    if out.exists() and not (out / 'data.js').is_file() and (out.is_file() or any(out.iterdir())):
-        sys.exit(f'error: {out} exists and is no ranking report; choose another --out')
     try:
+        output = OutputFolder(args.out, 'ranking_report', places=('', 'strips'))
         features = read_features(args.features)
         other = align(features, read_features(args.compare)) if args.compare else None
-        page, num_shown, num_missing = write_report(features, other, args)
+        with output:
+            num_shown, num_missing = write_report(features, other, args, output.staging)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {error}')
-    print(f'Wrote {page}: {num_shown} tracklets.')
+    if output.removed:
+        print(f'{output.removed} files of an earlier report removed')
+    print(f'Wrote {Path(args.out) / "index.html"}: {num_shown} tracklets.')
     if num_missing:
         print(
             f'{num_missing} of them have no readable frame; if their paths are relative, '

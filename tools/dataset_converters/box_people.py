@@ -131,6 +131,8 @@ def link(boxes: Sequence[Sequence[Box]], max_gap: int) -> list[list[tuple[int, B
 def main(argv: Sequence[str] | None = None) -> None:
     """Box, link and write."""
     args = parse_args(argv)
+    if os.path.realpath(args.out) == os.path.realpath(args.video):
+        sys.exit(f'error: --out {args.out} is the video itself')
     try:
         background, total = find_background(args.video, args.background)
     except (OSError, ValueError) as error:

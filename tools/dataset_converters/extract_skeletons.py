@@ -12,7 +12,9 @@ From a video with tracked boxes (MOT text), to ``OUT/TRACK/FRAME.json``::
 
 Each frame gets a JSON file with 17 joints of Human3.6M in metres and a confidence; where no body
 was found the list of joints is empty. When all frames are done the files are packed. Killed and
-started again, or run in shards on several machines, the command gives the same files.
+started again, or run in shards on several machines, the command gives the same files: each says
+what it was made from, and is made again if its frame, box or estimator is another now. Skeletons
+that come from elsewhere are refused.
 """
 
 import argparse
@@ -29,7 +31,9 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from csipreid.arguments import device, output_folder, real, whole
 from csipreid.datasets.mot_boxes import read_boxes
+from csipreid.datasets.video_files import frame_size
 from csipreid.pose_estimation.extraction import Job, extract, make_batches
+from csipreid.pose_estimation.origins import check_video_folder, remove_left_over
 from csipreid.registry import DATASETS
 from csipreid.skeletons.packing import pack_folder
 
@@ -119,9 +123,12 @@ def dataset_jobs(args: argparse.Namespace) -> tuple[list[Job], list[str]]:
 
 def video_jobs(args: argparse.Namespace) -> tuple[list[Job], list[str]]:
     """Return a job per box of a video, and the folder that can be packed."""
+    boxes = read_boxes(args.boxes).within(*frame_size(args.video))
+    check_video_folder(str(args.out), args.video)
+    print(boxes)
     jobs = [
         Job(args.video, os.path.join(args.out, f'{box.track:04}', f'{box.frame:06}.json'), box)
-        for box in read_boxes(args.boxes)
+        for box in boxes.boxes
     ]
     return jobs, [str(args.out)]
 
@@ -152,6 +159,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             f'{outcome.written} skeletons written, {outcome.found} of them found; '
             f'{total - outcome.written - len(outcome.unreadable)} were there before'
         )
+        if outcome.replaced:
+            print(f'{outcome.replaced} of them in place of those from other frames or settings')
+        targets = {job.target for job in jobs}
+        removed = sum(remove_left_over(f, targets, args.video is not None) for f in folders)
+        if removed:
+            print(f'{removed} skeletons removed whose frames or boxes are gone')
         for message in outcome.unreadable[:5]:
             print(f'unreadable: {message}')
         if outcome.unreadable:

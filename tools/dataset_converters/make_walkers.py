@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             num_workers=args.workers,
             overwrite=args.overwrite,
         )
-    except (ValueError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         raise SystemExit(f'make_walkers: {error}') from error
     print(f'walkers: {folder}')
 

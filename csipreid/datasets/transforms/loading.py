@@ -8,7 +8,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.dist import is_main_process
 from mmengine.logging import MMLogger
 
-from csipreid.datasets.transforms.file_listing import find_missing
+from csipreid.datasets.transforms.file_listing import find_missing, find_twins
 from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.datasets.transforms.skeleton_files import SkeletonReader
 from csipreid.registry import TRANSFORMS
@@ -48,6 +48,7 @@ class LoadFrames(BaseTransform):
 
         Raises:
             FileNotFoundError: If any is missing.
+            ValueError: If two of them are one file, by links.
         """
         paths = [path for tracklet in tracklets for path in tracklet['frame_paths']]
         missing = find_missing(paths)
@@ -55,6 +56,12 @@ class LoadFrames(BaseTransform):
             raise FileNotFoundError(
                 f'{len(missing)} of {len(paths)} frames not found, the first is {missing[0]}; '
                 'see README, "Data", for the folder layout'
+            )
+        twins = find_twins(paths)
+        if twins:
+            raise ValueError(
+                f'{len(twins)} frames are the same file as another, the first is {twins[0][1]} '
+                f'= {twins[0][0]}; each frame belongs to one tracklet, once'
             )
 
 

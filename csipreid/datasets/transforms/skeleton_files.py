@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from csipreid.datasets.transforms.file_listing import find_missing
-from csipreid.skeletons.files import read_skeleton_file
+from csipreid.skeletons.files import SkeletonFileError, read_skeleton_file
 from csipreid.skeletons.packed import PackedSkeletons, find_pack
 
 
@@ -48,7 +48,9 @@ class SkeletonReader:
         if pack is not None:
             rows = pack.find_paths(paths)
             if -1 not in rows.tolist():
-                return pack.keypoints.take(rows, axis=0), pack.found.take(rows)
+                skeletons = pack.keypoints.take(rows, axis=0)
+                _check_finite(skeletons, pack.path)
+                return skeletons, pack.found.take(rows)
         skeletons = np.zeros((len(paths), self.num_joints, 3), np.float32)
         found = np.zeros(len(paths), bool)
         known: dict[str, np.ndarray | None] = {}
@@ -102,6 +104,17 @@ class SkeletonReader:
         pack = self._pack(path)
         if pack is not None:
             row = pack.find_paths([path])[0]
-            return pack.keypoints[row] if row >= 0 and pack.found[row] else None
+            if row < 0 or not pack.found[row]:
+                return None
+            _check_finite(pack.keypoints[row], path)
+            return pack.keypoints[row]
         content = read_skeleton_file(path, self.num_joints)
         return None if content is None else content[0]
+
+
+def _check_finite(skeletons: np.ndarray, path: str) -> None:
+    """Refuse packed coordinates that are NaN or infinite, as those of JSON files are."""
+    if not np.isfinite(skeletons).all():
+        raise SkeletonFileError(
+            'nan', f'{path} holds NaN or infinite coordinates; extract and pack them again'
+        )

@@ -186,3 +186,14 @@ def test_check_logs_the_count_once(skeleton_paths):
         f'4 of 5 skeleton files not found, the first is {skeleton_paths[1]}; '
         '1 of 2 tracklets have none at all; policy: nearest'
     ]
+
+
+@pytest.mark.parametrize('link', ['symlink_to', 'hardlink_to'])
+def test_a_frame_that_is_a_link_to_another_is_refused_before_a_run(images, tmp_path, link):
+    (tmp_path / 'b').mkdir()
+    getattr(tmp_path / 'b/1.png', link)(images[0])
+    tracklets = [dict(frame_paths=[str(images[0])]), dict(frame_paths=[str(tmp_path / 'b/1.png')])]
+    transform = TRANSFORMS.build(dict(type='LoadFrames'))
+    transform.check_files(tracklets[:1] * 2)
+    with pytest.raises(ValueError, match=r'1 frames are the same file .*b/1\.png = .*1\.png'):
+        transform.check_files(tracklets)

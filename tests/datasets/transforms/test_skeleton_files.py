@@ -71,3 +71,12 @@ def test_a_copy_for_another_process_opens_its_own_files(packed):
     content = pickle.dumps(reader)
     assert len(content) < 500
     assert pickle.loads(content).read(paths_of(packed, 'a/1'))[1].all()
+
+
+@pytest.mark.parametrize('names', [['a'], ['a', 'none']])
+def test_packed_coordinates_must_be_finite_as_those_of_files(tmp_path, names):
+    keypoints = np.array([[[0, 1, 2], [3, np.inf, 5]]])
+    pack = tmp_path / f'part{PACK_SUFFIX}'
+    write_pack(pack, ['a'], keypoints, np.ones(1), np.ones(1, bool), layout='two')
+    with pytest.raises(ValueError, match='holds NaN or infinite coordinates; extract and pack'):
+        SkeletonReader(2, 'two').read(paths_of(tmp_path / 'part', *names))
