@@ -31,7 +31,7 @@ from csipreid.evaluation.feature_file import read_features
 from csipreid.feature_cache import FeatureCache, stamp_file
 from csipreid.file_content import describe_content, read_text
 from csipreid.output_folder import check_complete
-from csipreid.skeletons.files import read_skeleton_file
+from csipreid.skeletons.files import read_origin, read_skeleton_file
 from csipreid.skeletons.packed import PackedSkeletons
 from csipreid.synthetic import write_walkers
 from csipreid.torchscript_archive import read_torchscript
@@ -87,6 +87,8 @@ READERS = {
         named(p, name='.csipreid/tool.json').parents[1]
     ),
     'csipreid/pose_estimation/blaze_pose_estimator.py:__init__': 'a model of LiteRT, no pickle',
+    'csipreid/pose_estimation/origins.py:_checksum': 'digests bytes',
+    'csipreid/skeletons/files.py:read_origin': lambda p: read_origin(str(p)),
     'csipreid/skeletons/files.py:read_skeleton_file': lambda p: read_skeleton_file(str(p), 17),
     'csipreid/skeletons/packed.py:_map_arrays': lambda p: PackedSkeletons(str(p)),
     'csipreid/synthetic/walkers.py:_plain': OWN,
@@ -101,6 +103,7 @@ READERS = {
     'tools/analysis_tools/benchmark_measure.py:_resident': 'reads /proc',
     'tools/analysis_tools/benchmark_skeletons.py:frames_per_second': OWN,
     'tools/analysis_tools/benchmark_skeletons.py:read_all': 'reads /proc',
+    'tools/analysis_tools/ceilings.py:_clothing_groups': 'by the tool, below',
     'tools/analysis_tools/check_parity.py:read_case': 'by the tool, below',
     'tools/analysis_tools/ranking_report.py:write_strips': 'images by OpenCV, as decode_image',
     'tools/analysis_tools/ranking_report.py:write': 'images by OpenCV, as decode_image',
@@ -110,14 +113,17 @@ READERS = {
     'tools/misc/kill_and_resume.py:check_leaving': OWN,
     'tools/misc/run_splits.py:run_split': 'a path, given to train.py as one argument',
     'tools/misc/run_splits.py:read_measures': 'by the tool, below',
+    'tools/misc/run_study.py:_checkpoint': 'a path, given to train.py as one argument',
+    'tools/misc/run_study.py:_run': OWN,
+    'tools/misc/run_study.py:_read_plan': 'by the tool, below',
+    'tools/misc/study_plan.py:plan_of': 'formats a config of its own',
+    'tools/misc/study_report.py:_read': OWN,
+    'tools/misc/study_tasks.py:run_command': OWN,
     'tools/model_converters/clip_to_csipreid.py:_read_safetensors': 'by the tool, below',
     'tools/model_converters/publish_model.py:publish': OWN,
-    'demo/quickstart.py:draw_rankings': OWN,
     'demo/quickstart.py:draw_losses': OWN,
+    'demo/quickstart.py:_list': OWN,
     'demo/quickstart.py:picture': OWN,
-    'demo/quickstart.py:run': OWN,
-    'demo/quickstart.py:train': OWN,
-    'demo/quickstart.py:test': OWN,
 }
 READERS_OF_CHECKPOINTS = {'apis.VideoReIDInferencer': lambda p: VideoReIDInferencer(STAGE2, p)}
 
@@ -173,10 +179,21 @@ TOOLS = {
         lambda p: [p, p.with_name('new.pth'), '--reverse'],
     ],
     'tools/model_converters/publish_model.py': [lambda p: [STAGE2, p, p.with_name('new.pth')]],
+    'tools/misc/run_study.py': [
+        lambda p: [
+            ROOT / 'demo/quickstart_study.py', '--out',
+            named(p, name='seed0/tower/plan.json').parents[2],
+        ]
+    ],
+    'tools/analysis_tools/ceilings.py': [lambda p: [named(p, name='walkers.json').parent]],
     'tools/misc/kill_and_resume.py': OWN,
     'tools/analysis_tools/benchmark.py': OWN,
     'tools/analysis_tools/benchmark_evaluation.py': OWN,
     'tools/analysis_tools/benchmark_skeletons.py': OWN,
+    **{
+        f'tools/analysis_tools/benchmark_{part}.py': 'a part of benchmark.py, which says so'
+        for part in ('data', 'measure', 'models', 'published', 'stage1', 'stages')
+    },
     'demo/quickstart.py': OWN,
     'tools/dist_train.sh': 'hands its arguments to train.py',
     'tools/dist_test.sh': 'hands its arguments to test.py',

@@ -86,7 +86,7 @@ def _clothing_groups(data_root: Path) -> dict[int, int]:
     try:
         groups = json.loads(file.read_text(encoding='utf-8'))['groups']['test']
         return {int(person): int(group) for person, group in groups.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f'{file} does not name the clothing groups of the test set') from error
 
 

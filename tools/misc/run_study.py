@@ -118,7 +118,7 @@ class StudyFolder:
                 file = self.folder(seed, run.name) / 'plan.json'
                 if not file.is_file():
                     continue
-                if json.loads(file.read_text(encoding='utf-8')) != plan_of(self.study, run, seed):
+                if _read_plan(file) != plan_of(self.study, run, seed):
                     raise ValueError(
                         f'{file.parent} was made with other settings than the study has now; '
                         'remove that folder and those of the runs that start from it, or choose '
@@ -211,6 +211,14 @@ class StudyFolder:
         """Return the last checkpoint of a run, or the file of that name."""
         last = self.folder(seed, name) / 'last_checkpoint'
         return last.read_text(encoding='utf-8').strip() if last.is_file() else name
+
+
+def _read_plan(file: Path) -> Any:
+    """Read what a run was made with; None if the file is broken."""
+    try:
+        return json.loads(file.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError):
+        return None
 
 
 def main(argv: Sequence[str] | None = None) -> None:
