@@ -136,7 +136,7 @@ def _read_record(record: Path, folder: Path) -> list[str]:
     for name in files if isinstance(files, list) else [None]:
         parts = PurePosixPath(name).parts if isinstance(name, str) else ('..',)
         inside = parts and '..' not in parts and parts[0] not in ('/', _RECORDS)
-        if not inside or not (folder / name).parent.resolve().is_relative_to(folder.resolve()):
+        if not inside or not (folder / str(name)).parent.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f'{record} names {name!r}, which is no file below {folder}')
     return files
 

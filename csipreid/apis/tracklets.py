@@ -18,7 +18,9 @@ _KINDS = (
 )
 
 
-def describe_tracklets(tracklets: Sequence[Tracklet], name: str) -> list[dict[str, Any]]:
+def describe_tracklets(
+    tracklets: Sequence[Tracklet] | np.ndarray, name: str
+) -> list[dict[str, Any]]:
     """Describe tracklets, after checking all of them.
 
     Args:
