@@ -11,7 +11,7 @@ clip_len = 4  # frames per clip
 image_size = (64, 32)  # height, width
 embed_dim = 96  # space shared by images and skeletons
 batch_size = 64  # tracklets
-max_epochs = 20
+max_epochs = 40
 base_lr = 2e-3
 
 model = dict(

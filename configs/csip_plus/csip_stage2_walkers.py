@@ -47,7 +47,7 @@ prototype_dataloader = dict(
 
 default_hooks = dict(
     pretrained=dict(
-        checkpoint='work_dirs/csip_stage1_walkers/epoch_20.pth',
+        checkpoint='work_dirs/csip_stage1_walkers/epoch_40.pth',
         parts=['image_encoder', 'skeleton_encoder', 'skeleton_head'],
         hint='train configs/csip_plus/csip_stage1_walkers.py first, or name its checkpoint with '
         '--stage1-checkpoint; see configs/csip_plus/README.md',

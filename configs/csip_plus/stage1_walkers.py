@@ -13,7 +13,7 @@ image_size = (64, 32)  # height, width
 embed_dim = 96  # space shared by images and skeletons
 num_instances = 2  # tracklets per identity in a batch
 batch_size = 32 * num_instances  # tracklets
-max_epochs = 20
+max_epochs = 40
 base_lr = 3e-3
 
 model = dict(

@@ -90,5 +90,5 @@ def test_missing_frame_is_named(features, tmp_path):
 
 
 def test_rejects_an_interval_of_zero(features):
-    with pytest.raises(ValueError, match='must be positive, got 0 and 10'):
+    with pytest.raises(ValueError, match='must be positive, got 0, 10 and 4'):
         sheets(features, interval=0)

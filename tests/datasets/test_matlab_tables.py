@@ -76,7 +76,7 @@ def test_nan_is_an_error(tmp_path):
 
 
 def test_text_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match='not a matrix of numbers'):
+    with pytest.raises(ValueError, match='must hold real numbers, got <U'):
         save_and_read(tmp_path, np.array(['one']))
 
 
