@@ -62,7 +62,7 @@ auto_scale_lr = dict(base_batch_size=batch_size)
 default_hooks = dict(
     logger=dict(interval=5),
     pretrained=dict(
-        checkpoint='work_dirs/image_only_walkers/last.pth',
+        checkpoint='work_dirs/image_only_walkers/epoch_40.pth',
         hint='train configs/baselines/image_only_walkers.py first, or name its checkpoint with '
         '--pretrained; see README, "Pretrain, fine-tune, test"',
     ),
