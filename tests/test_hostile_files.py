@@ -194,6 +194,10 @@ TOOLS = {
         f'tools/analysis_tools/benchmark_{part}.py': 'a part of benchmark.py, which says so'
         for part in ('data', 'measure', 'models', 'published', 'stage1', 'stages')
     },
+    **{
+        f'tools/misc/study_{part}.py': 'a part of run_study.py, which says so'
+        for part in ('plan', 'report', 'tasks')
+    },
     'demo/quickstart.py': OWN,
     'tools/dist_train.sh': 'hands its arguments to train.py',
     'tools/dist_test.sh': 'hands its arguments to test.py',

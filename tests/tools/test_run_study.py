@@ -165,7 +165,7 @@ def test_a_failing_command_is_told_with_the_end_of_its_log(tasks, tmp_path):
         )
     took = tasks.run_command([sys.executable, '-c', 'pass'], tmp_path / 'log', 1)
     assert took['seconds'] > 0
-    assert 0 < took['peak_gb'] < 1
+    assert took['peak_gb'] > 0
 
 
 def test_differences_are_taken_seed_by_seed(report, plan, tmp_path):

@@ -159,3 +159,7 @@ def _check_keys(content: Mapping[str, Any], known: set[str], where: str) -> None
     unknown = sorted(set(content) - known)
     if unknown:
         raise ValueError(f'{where} has unknown keys {unknown}; known are {sorted(known)}')
+
+
+if __name__ == '__main__':
+    print('usage: python tools/misc/run_study.py --help; this file is a part of it')

@@ -176,3 +176,7 @@ def _mean(values: Any, digits: int) -> str:
     """Write a mean, or nothing."""
     numbers = list(values)
     return f'{np.mean(numbers):.{digits}f}' if numbers and max(numbers) > 0 else ''
+
+
+if __name__ == '__main__':
+    print('usage: python tools/misc/run_study.py --help; this file is a part of it')

@@ -45,7 +45,7 @@ def run_command(command: Iterable[str | Path], log: Path, threads: int) -> dict[
 
     Returns:
         ``seconds`` of wall time, ``cpu_seconds``, and ``peak_gb``, the memory of its largest
-        process.
+        process (Linux counts at least the memory of this one, which it was forked from).
 
     Raises:
         RuntimeError: If it fails, with the end of the log.
@@ -123,3 +123,7 @@ def _die_with_parent() -> None:
     """Ask the kernel to end this process when its parent ends."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == '__main__':
+    print('usage: python tools/misc/run_study.py --help; this file is a part of it')
