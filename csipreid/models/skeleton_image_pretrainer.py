@@ -44,6 +44,11 @@ class SkeletonImagePretrainer(ReIDModel):
             encoders. None is a ``SkeletonProjectionHead``.
         data_preprocessor: Config of the data preprocessor.
         init_cfg: MMEngine initialisation.
+
+    Attributes:
+        skeleton_cosine: Mean cosine between the skeleton embeddings of different clips
+            of the last training batch, in [-1, 1], shape (); near 1 they have
+            collapsed. None before the first.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class SkeletonImagePretrainer(ReIDModel):
         )
         self.contrastive_loss = MODELS.build(loss)
         self.skeleton_loss = None if skeleton_loss is None else MODELS.build(skeleton_loss)
+        self.skeleton_cosine: Tensor | None = None
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'SkeletonImagePretrainer':
@@ -119,12 +125,7 @@ class SkeletonImagePretrainer(ReIDModel):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of the batch, each of shape ().
-
-        ``loss_contrastive``, as configured ``loss_skeleton``, and, to be watched,
-        ``skeleton_cosine``: the mean cosine between the skeleton embeddings of
-        different clips, in [-1, 1]. Near 1 the embeddings have collapsed.
-        """
+        """Return ``loss_contrastive`` and, as configured, ``loss_skeleton``, of shape ()."""
         pair = self.extract_pair(inputs)
         labels = labels_of(data_samples, pair.image.device)
         losses = dict(
@@ -132,7 +133,7 @@ class SkeletonImagePretrainer(ReIDModel):
         )
         if self.skeleton_loss is not None:
             losses['loss_skeleton'] = self.skeleton_loss(pair.skeleton, labels, pair.valid)
-        losses['skeleton_cosine'] = _mean_cosine(pair.skeleton.detach(), pair.valid)
+        self.skeleton_cosine = _mean_cosine(pair.skeleton.detach(), pair.valid)
         return losses
 
     def predict(

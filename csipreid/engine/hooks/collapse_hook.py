@@ -1,7 +1,5 @@
 """A warning when embeddings have become all alike."""
 
-from typing import Any
-
 import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -14,11 +12,11 @@ class CollapseHook(Hook):
     """Warn after an epoch in which the embeddings of different people were nearly equal.
 
     A contrastive loss then stands at the logarithm of the number of contrasts and
-    nothing is learnt, however long the training. The model reports the mean cosine
-    between embeddings of different clips with its losses.
+    nothing is learnt, however long the training. The model keeps the mean cosine
+    between embeddings of different clips of its last batch.
 
     Args:
-        key: Name under which the model reports it.
+        key: Attribute of the model that holds it.
         threshold: Mean cosine above which it counts as collapse, in (0, 1).
 
     Raises:
@@ -33,6 +31,18 @@ class CollapseHook(Hook):
         self.key = key
         self.threshold = threshold
 
+    def check(self, runner: Runner) -> None:
+        """Refuse a model that does not keep the cosine.
+
+        Raises:
+            TypeError: If the model has no attribute of that name.
+        """
+        if runner.will_train and not hasattr(runner.bare_model, self.key):
+            raise TypeError(
+                f'CollapseHook watches {self.key!r}, which {type(runner.bare_model).__name__} does '
+                'not have; leave the hook out'
+            )
+
     def before_train_epoch(self, runner: Runner) -> None:
         """Start an epoch."""
         # Tensors that stay on the device, read once an epoch.
@@ -44,19 +54,10 @@ class CollapseHook(Hook):
         runner: Runner,
         batch_idx: int,
         data_batch: dict | tuple | list | None = None,
-        outputs: dict[str, Any] | None = None,
+        outputs: dict | None = None,
     ) -> None:
-        """Add the cosine of a batch.
-
-        Raises:
-            ValueError: If the model does not report it.
-        """
-        if outputs is None or self.key not in outputs:
-            raise ValueError(
-                f'CollapseHook watches {self.key!r}, which the model does not report; it reports '
-                f'{sorted(outputs or ())}'
-            )
-        self._sum = self._sum + torch.as_tensor(outputs[self.key])
+        """Add the cosine of a batch."""
+        self._sum = self._sum + getattr(runner.bare_model, self.key)
         self._count += 1
 
     def after_train_epoch(self, runner: Runner) -> None:

@@ -8,7 +8,7 @@ from csipreid.registry import HOOKS
 
 class Runner(SimpleNamespace):
     def __init__(self):
-        super().__init__(epoch=4, warnings=[])
+        super().__init__(epoch=4, warnings=[], will_train=True, bare_model=SimpleNamespace())
         self.logger = SimpleNamespace(warning=self.warnings.append)
 
 
@@ -16,7 +16,8 @@ def run_epoch(cosines, **kwargs):
     hook, runner = HOOKS.build(dict(type='CollapseHook', **kwargs)), Runner()
     hook.before_train_epoch(runner)
     for index, cosine in enumerate(cosines):
-        hook.after_train_iter(runner, index, {}, dict(skeleton_cosine=torch.tensor(cosine)))
+        runner.bare_model.skeleton_cosine = torch.tensor(cosine)
+        hook.after_train_iter(runner, index)
     hook.after_train_epoch(runner)
     return runner.warnings
 
@@ -35,16 +36,15 @@ def test_an_epoch_is_judged_by_itself():
     hook, runner = HOOKS.build(dict(type='CollapseHook')), Runner()
     for cosine in (1.0, 0.1):
         hook.before_train_epoch(runner)
-        hook.after_train_iter(runner, 0, {}, dict(skeleton_cosine=torch.tensor(cosine)))
+        runner.bare_model.skeleton_cosine = torch.tensor(cosine)
+        hook.after_train_iter(runner, 0)
         hook.after_train_epoch(runner)
     assert len(runner.warnings) == 1
 
 
-def test_a_model_that_does_not_report_is_an_error():
-    hook = HOOKS.build(dict(type='CollapseHook'))
-    hook.before_train_epoch(Runner())
-    with pytest.raises(ValueError, match=r"watches 'skeleton_cosine'.*reports \['loss'\]"):
-        hook.after_train_iter(Runner(), 0, {}, dict(loss=torch.tensor(1.0)))
+def test_a_model_without_the_cosine_is_refused_before_training():
+    with pytest.raises(TypeError, match="watches 'skeleton_cosine', which SimpleNamespace does"):
+        HOOKS.build(dict(type='CollapseHook')).check(Runner())
 
 
 @pytest.mark.parametrize('threshold', [0, 1])
