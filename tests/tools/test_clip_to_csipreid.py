@@ -105,7 +105,7 @@ def test_features_equal_those_of_open_clip(tool, tmp_path, arch, image_size):
     theirs.visual.output_tokens = True
 
     frames = torch.randn(2, 3, *image_size)
-    tokens, projected = encoder(frames)
+    tokens, projected, _ = encoder(frames)
     pooled, patches = theirs.visual(frames)
     assert close(projected[:, 0], pooled)
     assert close(tokens[:, 1:], patches)
@@ -125,7 +125,7 @@ def test_features_equal_those_of_transformers(tool, tmp_path, arch, image_size):
     embeddings.interpolate_pos_encoding = lambda *_: table[None]
 
     frames = torch.randn(2, 3, *image_size)
-    tokens, projected = encoder(frames)
+    tokens, projected, _ = encoder(frames)
     output = model(frames, interpolate_pos_encoding=True)
     assert close(projected[:, 0], output.image_embeds)
     assert close(tokens, model.vision_model.post_layernorm(output.last_hidden_state))

@@ -120,7 +120,7 @@ def runs(folder, launched):
     still = 'optim_wrapper.optimizer.lr=0'  # the processes see other batches in stage 2
     all_at_once = [
         'model.freeze_skeletons=False',
-        'model.contrastive_loss.type=CrossModalSupConLoss',
+        'model.contrastive_loss.type=SupConLoss',
         'model.contrastive_loss.gather=True',
         'optim_wrapper.accumulative_counts=2',
     ]
