@@ -24,7 +24,7 @@ _LOCATIONS = {
     'PARAM_SCHEDULERS': ['csipreid.engine'],
     'TASK_UTILS': ['csipreid.pose_estimation'],
     'VISUALIZERS': ['csipreid.visualization'],
-    'WEIGHT_INITIALIZERS': ['csipreid.engine'],
+    'WEIGHT_INITIALIZERS': ['csipreid.engine', 'csipreid.pretrained_weights'],
 }
 
 

@@ -1,44 +1,18 @@
-"""Stage 1 that keeps bodies, on iLIDS-VID: the recipe of csip/stage1_ilidsvid.py with more.
+"""Stage 1 that keeps bodies, on iLIDS-VID: stage1_mars.py, data as in csip/stage1_ilidsvid.py."""
 
-Batches hold two clips of each person; their skeletons are turned, mirrored and jittered,
-and compared with one another beside the images. The encoder is given bones without their
-absolute size. Measured on the walkers only (README.md beside this).
-"""
+_base_ = './stage1_mars.py'
 
-_base_ = '../csip/stage1_ilidsvid.py'
+data_root = 'data/ilidsvid'
+max_epochs = 16 * 120
 
-num_instances = 2  # tracklets per identity in a batch
-batch_size = 32 * num_instances  # tracklets
-
-model = dict(
-    skeleton_encoder=dict(bones=True, scale_free=True),
-    skeleton_head=dict(batch_norm=True),
-    loss=dict(loss_weight=0.1),
-    skeleton_loss=dict(type='SupConLoss', temperature=0.07),
-)
-
-train_pipeline = _base_.train_pipeline
-train_pipeline[5:5] = [  # after CenterSkeletons
-    dict(type='RotateSkeletons'),
-    dict(type='MirrorSkeletons'),
-    dict(type='JitterSkeletons'),
-]
-train_dataloader = dict(
-    batch_size=batch_size,
-    drop_last=True,
-    sampler=dict(
-        _delete_=True,
-        type='IdentitySampler',
-        batch_size=batch_size,
-        num_instances=num_instances,
-    ),
-    dataset=dict(pipeline=train_pipeline),
-)
+train_dataloader = dict(dataset=dict(type='ILIDSVID', data_root=data_root))
+val_dataloader = dict(dataset=dict(type='ILIDSVID', data_root=data_root))
+test_dataloader = val_dataloader
 val_evaluator = [
-    _base_.val_evaluator,
+    dict(type='CrossModalRetrievalMetric'),
     dict(type='SkeletonRetrievalMetric', protocol='ilids'),
 ]
 test_evaluator = val_evaluator
-auto_scale_lr = dict(base_batch_size=batch_size)
 
-default_hooks = dict(collapse=dict(type='CollapseHook'))
+param_scheduler = dict(total=max_epochs, warmup=16 * 5)
+train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs // 12)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger
 
 from csipreid.evaluation.protocol import get_protocol
-from csipreid.evaluation.reid_metric import keep_sample, stack_results
-from csipreid.evaluation.retrieval import evaluate_retrieval
+from csipreid.evaluation.reid_metric import keep_sample
+from csipreid.evaluation.skeleton_retrieval_metric import measure_usable
 from csipreid.registry import METRICS
 
 
@@ -66,17 +65,4 @@ class CrossModalRetrievalMetric(BaseMetric):
             ValueError: If no query has a skeleton, or the evaluation could not
                 mean anything.
         """
-        usable = [result for result in results if result['usable']]
-        dropped = len(results) - len(usable)
-        if dropped and not any(result['subset'] == 'query' for result in usable):
-            raise ValueError(
-                f'none of the {dropped} queries has a skeleton; '
-                'the pipeline of this metric needs LoadSkeletons'
-            )
-        retrieval = evaluate_retrieval(stack_results(usable), self.protocol)
-        MMLogger.get_current_instance().info(
-            f'{retrieval.card}\n  left out     {dropped} queries without a skeleton'
-        )
-        scores = retrieval.measures(self.ranks)
-        del scores['mINP']
-        return scores
+        return measure_usable(results, self.protocol, self.ranks, 'queries')

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import MMLogger
 
-from csipreid.evaluation.protocol import get_protocol
-from csipreid.evaluation.reid_metric import stack_results
+from csipreid.evaluation.protocol import Protocol, get_protocol
+from csipreid.evaluation.reid_metric import keep_sample, stack_results
 from csipreid.evaluation.retrieval import evaluate_retrieval
 from csipreid.registry import METRICS
 
@@ -47,15 +47,8 @@ class SkeletonRetrievalMetric(BaseMetric):
                 ``skeleton_embedding`` (D,) and ``has_skeleton``.
         """
         for sample in data_samples:
-            self.results.append(
-                dict(
-                    embedding=sample['skeleton_embedding'].detach().cpu().float().numpy(),
-                    pid=sample['pid'],
-                    camid=sample['camid'],
-                    subset=sample['subset'],
-                    usable=bool(sample['has_skeleton']),
-                )
-            )
+            kept = keep_sample(sample, 'skeleton_embedding')
+            self.results.append(dict(kept, usable=bool(sample['has_skeleton'])))
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Return ``mAP`` and ``rank-k``, in percent.
@@ -64,17 +57,39 @@ class SkeletonRetrievalMetric(BaseMetric):
             ValueError: If no tracklet has a skeleton, or the evaluation could not
                 mean anything.
         """
-        usable = [result for result in results if result['usable']]
-        dropped = len(results) - len(usable)
-        if not usable:
-            raise ValueError(
-                f'none of the {dropped} tracklets has a skeleton; '
-                'the pipeline of this metric needs LoadSkeletons'
-            )
-        retrieval = evaluate_retrieval(stack_results(usable), self.protocol)
-        MMLogger.get_current_instance().info(
-            f'{retrieval.card}\n  left out     {dropped} tracklets without a skeleton'
+        return measure_usable(results, self.protocol, self.ranks, 'tracklets')
+
+
+def measure_usable(
+    results: list[dict], protocol: Protocol, ranks: Sequence[int], lacking: str
+) -> dict[str, float]:
+    """Evaluate what has a skeleton, and log the card and what was left out.
+
+    Args:
+        results: Kept samples, each with ``usable``.
+        protocol: Rules of the evaluation.
+        ranks: Ranks of the CMC curve to report.
+        lacking: What may lack a skeleton: 'tracklets', or 'queries' alone.
+
+    Returns:
+        ``mAP`` and ``rank-k``, in percent.
+
+    Raises:
+        ValueError: If none of them has a skeleton, or the evaluation could not mean
+            anything.
+    """
+    usable = [result for result in results if result['usable']]
+    dropped = len(results) - len(usable)
+    wanted = usable if lacking == 'tracklets' else [r for r in usable if r['subset'] == 'query']
+    if dropped and not wanted:
+        raise ValueError(
+            f'none of the {dropped} {lacking} has a skeleton; '
+            'the pipeline of this metric needs LoadSkeletons'
         )
-        scores = retrieval.measures(self.ranks)
-        del scores['mINP']
-        return scores
+    retrieval = evaluate_retrieval(stack_results(usable), protocol)
+    MMLogger.get_current_instance().info(
+        f'{retrieval.card}\n  left out     {dropped} {lacking} without a skeleton'
+    )
+    scores = retrieval.measures(ranks)
+    del scores['mINP']
+    return scores

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from csipreid.arguments import output_file
 from csipreid.datasets import MARS
 from csipreid.datasets.transforms import LoadSkeletons
 from csipreid.evaluation.json_file import write_json
@@ -34,7 +35,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('data_root', type=Path, help='folder of the walkers')
     parser.add_argument('--protocol', default='mars_official', help='evaluation protocol')
-    parser.add_argument('--json', type=Path, help='file for the measures')
+    parser.add_argument('--json', type=output_file, help='file for the measures')
     return parser.parse_args(argv)
 
 

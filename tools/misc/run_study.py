@@ -40,17 +40,16 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from mmengine.config import Config
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from csipreid.evaluation.json_file import write_json
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from study_plan import ROOT, Run, Study, plan_of, read_study
 from study_report import write_report
 from study_tasks import Task, run_command, run_tasks
+
+from csipreid.arguments import output_folder, whole
+from csipreid.engine.config import read_config
+from csipreid.engine.test_mode import configs_of_type
+from csipreid.evaluation.json_file import write_json
 
 _WAIT = 30  # seconds for the processes of a study that was just killed
 
@@ -61,19 +60,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('study', type=Path, help='study file')
-    parser.add_argument('--out', type=Path, required=True, help='folder for all')
-    parser.add_argument('--seeds', type=int, nargs='+', help="in place of the study's")
+    parser.add_argument('--out', type=output_folder, required=True, help='folder for all')
+    parser.add_argument('--seeds', type=whole(0), nargs='+', help="in place of the study's")
     parser.add_argument('--data-root', help="data set in place of the study's")
     parser.add_argument(
         '--jobs',
-        type=int,
+        type=whole(1),
         default=os.cpu_count() or 1,
         help='runs at a time; the cores are divided among them (one GPU: 1)',
     )
-    args = parser.parse_args(argv)
-    if args.jobs < 1:
-        parser.error(f'--jobs must be at least 1, got {args.jobs}')
-    return args
+    return parser.parse_args(argv)
 
 
 class StudyFolder:
@@ -201,9 +197,7 @@ class StudyFolder:
             '--out', folder / 'measures.json',
         ]
         # fmt: on
-        evaluator = Config.fromfile(config).get('test_evaluator')
-        metrics = evaluator if isinstance(evaluator, list) else [evaluator]
-        if any(metric['type'] == 'ReIDMetric' for metric in metrics):
+        if any(configs_of_type(read_config(config).get('test_evaluator'), 'ReIDMetric')):
             command += ['--dump', folder / 'features.npz']
         return run_command(map(str, command), folder / 'test.log', self.threads)
 

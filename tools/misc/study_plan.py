@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from csipreid.engine.config import read_config
+
 ROOT = Path(__file__).resolve().parents[2]
 _STUDY_KEYS = {'seeds', 'data', 'runs', 'control', 'ceilings'}
 _RUN_KEYS = {'title', 'config', 'pretrained', 'options', 'train'}
@@ -74,10 +76,10 @@ def read_study(
         data_root: In place of the file's data.
 
     Raises:
-        FileNotFoundError: If a config file does not exist.
-        ValueError: If the study asks for something that cannot be.
+        FileNotFoundError: If the study or a config file does not exist.
+        ValueError: If it cannot be read, or asks for something that cannot be.
     """
-    content = Config.fromfile(path).to_dict()
+    content = read_config(path).to_dict()
     _check_keys(content, _STUDY_KEYS, str(path))
     data = content.get('data', {})
     _check_keys(data, {'root', 'walkers'}, f'{path}: data')

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
+from csipreid.checkpoint import put_in_place
 from csipreid.evaluation.json_file import write_json
 
 matplotlib.use('Agg')  # pictures go to files, also where there is no screen
@@ -47,7 +48,7 @@ def write_report(study: Study, out: Path, failed: Mapping[str, str]) -> str:
         )
     partial = out / 'study.md.partial'
     partial.write_text(text + '\n', encoding='utf-8')
-    partial.replace(out / 'study.md')
+    put_in_place(partial, out / 'study.md')
     draw(rows, study, out / 'study.png')
     return text
 
@@ -124,7 +125,7 @@ def draw(rows: Sequence[Mapping[str, Any]], study: Study, path: Path) -> None:
     partial = path.with_name(f'{path.name}.partial')
     figure.savefig(partial, format='png', dpi=110)
     plt.close(figure)
-    partial.replace(path)
+    put_in_place(partial, path)
 
 
 def _read(out: Path, study: Study, name: str) -> dict[int, Any]:

@@ -12,19 +12,15 @@ Example::
 
 import argparse
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+from torch import Tensor
 
-from torch import Tensor  # noqa: E402
-
-from csipreid.arguments import output_file, whole  # noqa: E402
-from csipreid.checkpoint import read_checkpoint, write_checkpoint  # noqa: E402
-from csipreid.models.clip_keys import ClipTower, clip_to_csipreid  # noqa: E402
-from csipreid.torchscript_archive import is_torchscript, read_torchscript  # noqa: E402
+from csipreid.arguments import output_file, whole
+from csipreid.checkpoint import read_checkpoint, write_checkpoint
+from csipreid.models.clip_keys import ClipTower, clip_to_csipreid
+from csipreid.torchscript_archive import is_torchscript, read_torchscript
 
 
 def read_weights(path: Path) -> Mapping[str, Tensor]:

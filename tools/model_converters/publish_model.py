@@ -16,22 +16,18 @@ import hashlib
 import inspect
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# mmcv tells at import that its compiled operators are absent; nothing here uses them.
-warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
-from mmengine.config import Config  # noqa: E402
-from mmengine.registry import DefaultScope  # noqa: E402
-
-from csipreid.arguments import output_file  # noqa: E402
-from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint, write_checkpoint  # noqa: E402
-from csipreid.engine.config import read_config  # noqa: E402
-from csipreid.registry import MODELS  # noqa: E402
-from csipreid.version import __version__  # noqa: E402
+from csipreid.arguments import output_file
+from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint, write_checkpoint
+from csipreid.engine.config import read_config
+from csipreid.registry import MODELS
+from csipreid.version import __version__
 
 
 def strip(cfg: Config, checkpoint: dict[str, Any], source: str) -> dict[str, Any]:
