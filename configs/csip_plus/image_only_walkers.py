@@ -13,4 +13,4 @@ train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 
 param_scheduler = dict(total=max_epochs)
 train_cfg = dict(max_epochs=max_epochs)
-default_hooks = dict(pretrained=None)
+default_hooks = dict(pretrained=None, look_alikes=None)

@@ -15,7 +15,7 @@ embed_dim = 96  # space shared by images and skeletons
 num_instances = 2  # tracklets per identity in a batch
 batch_size = 32 * num_instances  # tracklets
 test_batch_size = 16  # tracklets
-max_epochs = 34
+max_epochs = 69
 base_lr = 2e-3
 
 model = dict(
@@ -95,13 +95,15 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type='WarmupCosineLR', total=max_epochs, warmup=1, start_factor=0.2, end_factor=0.01
 )
-train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=17)
+train_cfg = dict(type='ResumableTrainLoop', max_epochs=max_epochs, val_interval=23)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 auto_scale_lr = dict(enable=False, base_batch_size=batch_size)
 
 default_hooks = dict(
     logger=dict(interval=10),
+    # Most batches hold people in the same clothes: what tells them apart must be learnt.
+    look_alikes=dict(type='LookAlikeHook', num_look_alikes=2),
     pretrained=dict(
         type='LoadPretrainedHook',
         checkpoint='work_dirs/image_only_walkers/epoch_8.pth',

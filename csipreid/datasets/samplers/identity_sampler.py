@@ -1,7 +1,7 @@
 """Batches of P identities with K tracklets each."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from mmengine.dataset import BaseDataset
@@ -21,6 +21,9 @@ class IdentitySampler(Sampler):
     identities, and each process gets P whole identities. The number of batches is the largest
     B that admits such a plan, ``sum_i min(g_i, B) >= P W B``; which groups are left out then
     is random. So the length is exact and the same in every epoch.
+
+    With look-alikes (:meth:`set_look_alikes`) an identity that is drawn brings those that look
+    like it, as far as they have groups left; all else stays.
 
     Source:
         P x K sampling: Hermans et al., "In Defense of the Triplet Loss for Person
@@ -71,6 +74,8 @@ class IdentitySampler(Sampler):
             [max(len(indices), num_instances) // num_instances for indices in self.indices]
         )
         self.num_batches = _count_batches(self.num_groups, num_ids)
+        self._labels = [dataset.get_data_info(int(own[0])).get('label') for own in self.indices]
+        self._look_alikes: list[list[int]] | None = None
 
     def __iter__(self) -> Iterator[int]:
         """Yield this process's tracklets of the epoch, identity after identity."""
@@ -78,7 +83,8 @@ class IdentitySampler(Sampler):
         groups = [self._groups(indices, rng) for indices in self.indices]
         num_ids = self.ids_per_rank * self.world_size
         mine = slice(self.rank * self.ids_per_rank, (self.rank + 1) * self.ids_per_rank)
-        for batch in _plan(self.num_groups, num_ids, self.num_batches, rng):
+        plan = _plan(self.num_groups, num_ids, self.num_batches, rng, self._look_alikes)
+        for batch in plan:
             drawn = [groups[identity].pop() for identity in batch]
             for group in drawn[mine]:
                 yield from group
@@ -90,6 +96,26 @@ class IdentitySampler(Sampler):
     def set_epoch(self, epoch: int) -> None:
         """Choose the plan of the epoch to come."""
         self.epoch = epoch
+
+    def set_look_alikes(self, table: np.ndarray) -> None:
+        """Choose who comes into a batch with whom, from the next epoch on.
+
+        Args:
+            table: Labels of the look-alikes of each label, the most similar first, int64,
+                (number of labels, n); the same on every process.
+
+        Raises:
+            ValueError: If the data set has labels that the table does not know.
+        """
+        identity = {label: index for index, label in enumerate(self._labels)}
+        if set(identity) != set(range(len(table))):
+            raise ValueError(
+                f'look-alikes of {len(table)} labels do not fit the {len(identity)} identities '
+                'of the data set; the model and the sampler must have the same training set'
+            )
+        self._look_alikes = [
+            [identity[other] for other in table[label].tolist()] for label in self._labels
+        ]
 
     def _groups(self, indices: np.ndarray, rng: np.random.Generator) -> list[list[int]]:
         """Shuffle the tracklets of one identity and cut them into groups of K."""
@@ -113,7 +139,11 @@ def _count_batches(num_groups: np.ndarray, num_ids: int) -> int:
 
 
 def _plan(
-    num_groups: np.ndarray, num_ids: int, num_batches: int, rng: np.random.Generator
+    num_groups: np.ndarray,
+    num_ids: int,
+    num_batches: int,
+    rng: np.random.Generator,
+    look_alikes: Sequence[Sequence[int]] | None = None,
 ) -> Iterator[np.ndarray]:
     """Yield the identities of each batch, distinct within it, int64, (num_ids,).
 
@@ -121,7 +151,7 @@ def _plan(
     most ``num_batches`` of one identity. With R batches to go, every identity with R groups
     left must be in the next; the other places are drawn, with odds that grow with the groups
     left. That keeps "at most R of one identity, num_ids * R in total" true, hence the plan
-    never runs dry.
+    never runs dry. With look-alikes the other places go to those drawn and to whom they bring.
     """
     capped = np.minimum(num_groups, num_batches)
     pool = rng.permutation(np.repeat(np.arange(len(capped)), capped))[: num_ids * num_batches]
@@ -131,6 +161,43 @@ def _plan(
         keys = rng.exponential(size=len(left)) / np.maximum(left, 1)
         keys[left == 0] = np.inf
         keys[left == remaining] = -1.0
-        batch = rng.permutation(np.argsort(keys)[:num_ids])
+        order = np.argsort(keys)
+        if look_alikes is None:
+            batch = rng.permutation(order[:num_ids])
+        else:
+            batch = _gather(order, keys, look_alikes, num_ids)
         left[batch] -= 1
         yield batch
+
+
+def _gather(
+    order: np.ndarray, keys: np.ndarray, look_alikes: Sequence[Sequence[int]], num_ids: int
+) -> np.ndarray:
+    """Fill a batch: first who must be in it, then in order everyone with his look-alikes.
+
+    Look-alikes stand next to one another, so that they come to the same process.
+
+    Args:
+        order: All identities, those with the smallest keys first, int64, (N,).
+        keys: Negative for who must be in, infinite for who has no group left, (N,).
+        look_alikes: Those of each identity, the most similar first.
+        num_ids: Number of identities of the batch.
+
+    Returns:
+        Distinct identities, int64, (num_ids,).
+    """
+    due = {identity for identity in order.tolist() if keys[identity] < 0}
+    free = num_ids - len(due)
+    batch: dict[int, None] = {}  # in the order of coming
+    for identity in order.tolist():
+        for member in (identity, *look_alikes[identity]):
+            if member in batch or np.isinf(keys[member]):
+                continue
+            if member not in due:
+                if free == 0:
+                    continue
+                free -= 1
+            batch[member] = None
+        if len(batch) == num_ids:
+            break
+    return np.array(list(batch))

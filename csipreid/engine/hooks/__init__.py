@@ -5,6 +5,7 @@ from csipreid.engine.hooks.deferred_runtime_info_hook import DeferredRuntimeInfo
 from csipreid.engine.hooks.feature_cache_hook import FeatureCacheHook
 from csipreid.engine.hooks.frozen_parts_hook import FrozenPartsHook
 from csipreid.engine.hooks.load_pretrained_hook import LoadPretrainedHook
+from csipreid.engine.hooks.look_alike_hook import LookAlikeHook
 from csipreid.engine.hooks.plain_checkpoint_hook import PlainCheckpointHook
 from csipreid.engine.hooks.preemption_hook import PreemptionHook
 from csipreid.engine.hooks.prototype_hook import PrototypeHook
@@ -18,6 +19,7 @@ __all__ = [
     'FeatureCacheHook',
     'FrozenPartsHook',
     'LoadPretrainedHook',
+    'LookAlikeHook',
     'PlainCheckpointHook',
     'PreemptionHook',
     'PrototypeHook',
