@@ -170,3 +170,60 @@ def test_too_few_identities_are_counted():
 def test_batch_must_hold_whole_identities(batch_size, num_instances):
     with pytest.raises(ValueError, match=f'got {batch_size} and {num_instances}'):
         build([4] * 5, batch_size, num_instances)
+
+
+class LabelledTracklets(Tracklets):
+    """Identities whose labels run against the order of their persons."""
+
+    def get_data_info(self, index):
+        pid = int(self.pids[index])
+        return dict(pid=pid, label=int(self.pids.max()) - pid)
+
+
+def look_alike_batches(counts, table, batch_size, num_instances, **kwargs):
+    """Return the labels of an epoch's batches, (batches, P)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(f'{__name__}.Tracklets', LabelledTracklets)
+        sampler = build(counts, batch_size, num_instances, **kwargs)
+    sampler.set_look_alikes(np.array(table))
+    pids = LabelledTracklets(counts).pids[list(sampler)]
+    return (pids.max() - pids).reshape(-1, batch_size // num_instances, num_instances)[..., 0]
+
+
+def test_an_identity_brings_its_look_alikes():
+    # Labels 0 and 1 look alike, 2 and 3, and so on; all have as many tracklets.
+    table = [[label ^ 1] for label in range(12)]
+    for batch in look_alike_batches([4] * 12, table, batch_size=8, num_instances=2):
+        assert {label ^ 1 for label in batch} == set(batch)
+
+
+def test_look_alikes_come_to_one_process():
+    table = [[label ^ 1] for label in range(12)]
+    for rank in range(2):
+        arguments = dict(batch_size=8, num_instances=2, rank=rank, world_size=2)
+        for batch in look_alike_batches([4] * 12, table, **arguments):
+            assert {label ^ 1 for label in batch} == set(batch)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    counts=st.lists(st.integers(1, 9), min_size=4, max_size=9),
+    num_ids=st.integers(1, 4),
+    num_instances=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_look_alikes_change_neither_length_nor_what_a_batch_is(
+    counts, num_ids, num_instances, seed
+):
+    batch_size = num_ids * num_instances
+    rng = np.random.default_rng(seed)
+    table = [rng.permutation(np.delete(np.arange(len(counts)), k))[:2] for k in range(len(counts))]
+    drawn = look_alike_batches(counts, table, batch_size, num_instances, seed=seed)
+    assert len(drawn) == len(batches(counts, batch_size, num_instances, seed=seed))
+    assert all(len(set(batch)) == num_ids for batch in drawn.tolist())
+
+
+@pytest.mark.parametrize('labels', [11, 13])
+def test_look_alikes_of_another_data_set_are_refused(labels):
+    with pytest.raises(ValueError, match=f'{labels} labels do not fit the 12 identities'):
+        look_alike_batches([4] * 12, [[0]] * labels, batch_size=8, num_instances=2)
