@@ -17,10 +17,10 @@ class PrototypeHook(Hook):
     """Build the image prototypes, and those of skeletons if the model has any.
 
     A prototype is the mean embedding of an identity's tracklets, over the whole
-    training set; where the pipeline cuts a tracklet into several clips, its embedding
-    is their mean, computed ``max_clips`` of the model at a time. The loader's sampler shards the set over the ranks, the sums per
-    identity are reduced in float64, and row k belongs to label k. They are kept
-    in the checkpoint, so a resumed run does not build them again.
+    training set; that of a tracklet is the mean over its clips. The loader's sampler
+    shards the set over the ranks, the sums per identity are reduced in float64, and
+    row k belongs to label k. They are kept in the checkpoint, so a resumed run does
+    not build them again.
 
     An identity of which no frame has a skeleton gets its image prototype as its
     skeleton prototype; the log names how many there are.
