@@ -1,4 +1,4 @@
-import importlib.util
+import importlib
 import json
 import shutil
 import sys
@@ -13,14 +13,21 @@ GOLDEN = ROOT / 'tests' / 'data' / 'golden_a'
 
 
 @pytest.fixture(scope='module')
-def tool():
-    path = ROOT / 'tools' / 'analysis_tools' / 'check_parity.py'
-    spec = importlib.util.spec_from_file_location('check_parity', path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def parts():
+    """Import parts of the tool as the script does."""
+    sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
+    yield importlib.import_module
+    sys.path.pop(0)
+
+
+@pytest.fixture
+def tool(parts):
+    return parts('check_parity')
+
+
+@pytest.fixture
+def csip(parts):
+    return parts('parity_csip')
 
 
 @pytest.fixture
@@ -110,20 +117,21 @@ def test_every_changed_number_fails_and_no_other(tool, golden, capsys):
         ('bottleneck_proj_temp.weight', 'stage2_rows', 'stage 2 frame loss'),
     ],
 )
-def test_changed_weight_fails(tool, golden, key, rows, failing):
+def test_changed_weight_fails(parts, csip, golden, key, rows, failing):
     path = golden / 'official_state_dict.pth'
     state = torch.load(path, weights_only=True)
     state[key].view(-1)[0] += 0.1
     torch.save(state, path)
-    checked = getattr(tool, rows)(tool.read_case(golden))
+    case = parts('parity_rows').read_case(golden)
+    checked = getattr(csip, rows)(case)
     assert failing in [row.quantity for row in checked if not row.passed]
 
 
-def test_without_large_rates_new_modules_train_as_the_others(tool):
+def test_without_large_rates_new_modules_train_as_the_others(csip):
     meta = json.loads((GOLDEN / 'meta.json').read_text())
-    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults
+    assert csip.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults
     meta['large_fc_lr'] = False
-    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults == {}
+    assert csip.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults == {}
 
 
 @pytest.mark.parametrize('name', ['meta.json', 'io.npz', 'official_state_dict.pth'])

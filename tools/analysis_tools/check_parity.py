@@ -21,14 +21,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import parity_clipreid
 import parity_csip
 import parity_tfclip
 from parity_rows import Row, read_case
 
 from csipreid.arguments import output_file
-from csipreid.models.official_layouts import TFCLIP, layout_of_official
+from csipreid.models.official_layouts import CLIPREID, TFCLIP, layout_of_official
 
-_METHODS = {TFCLIP.name: parity_tfclip}
+_METHODS = {TFCLIP.name: parity_tfclip, CLIPREID.name: parity_clipreid}
 
 
 def check(folder: Path) -> list[Row]:
