@@ -46,6 +46,7 @@ param_scheduler = dict(
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 
 default_hooks = dict(
+    frozen_parts=None,  # the text tower is random, and meant to be
     logger=dict(interval=5),
     pretrained=dict(
         checkpoint='work_dirs/image_only_walkers/epoch_40.pth',

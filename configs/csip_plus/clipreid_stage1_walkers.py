@@ -51,6 +51,7 @@ param_scheduler = dict(
 train_cfg = dict(max_epochs=max_epochs, val_interval=max_epochs)
 
 default_hooks = dict(
+    frozen_parts=None,  # the text tower is random, and meant to be
     logger=dict(interval=10),
     pretrained=dict(
         checkpoint='work_dirs/image_only_walkers/epoch_8.pth',

@@ -152,10 +152,8 @@ class TrackletReID(ReIDModel):
             if camids is not None:
                 offset = offset.repeat_interleave(frames.shape[1], dim=0)  # (B * T, W)
         image = self.image_encoder(frames.flatten(0, 1), offset)
-        tokens, projected, early = (
-            None if part is None else part.unflatten(0, frames.shape[:2])
-            for part in (image.tokens, image.projected, image.early)
-        )
+        tokens, projected = (part.unflatten(0, frames.shape[:2]) for part in image[:2])
+        early = None if image.early is None else image.early.unflatten(0, frames.shape[:2])
         return ImageTokens(tokens, projected, image.maps, early)
 
     def _known_camera(self, camid: int) -> int:

@@ -151,13 +151,6 @@ def _exact(value: Any) -> Tensor:
     return torch.from_numpy(np.asarray(value, dtype=np.float64))
 
 
-def _exact(value: Any) -> Tensor:
-    """Return numbers as float64, so that plain ones are not rounded."""
-    if isinstance(value, Tensor):
-        return value.detach().double()
-    return torch.from_numpy(np.asarray(value, dtype=np.float64))
-
-
 def compare_named(
     group: str,
     actual: Mapping[str, float],

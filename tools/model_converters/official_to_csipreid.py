@@ -119,7 +119,7 @@ def check_shapes(state: Mapping[str, Tensor], layout: OfficialLayout) -> None:
 
     # Neither the number of heads nor the form of the grid shows in a shape.
     patch_size = kernel.shape[-1]
-    cfg = dict(
+    cfg: dict[str, Any] = dict(
         type='TextGuidedReID' if layout is CLIPREID else 'VideoReID',
         num_ids=len(classifier),
         num_cams=len(found['cameras']) if 'cameras' in found else 1,
