@@ -9,12 +9,13 @@ VERSION = (HERE / 'csipreid' / 'version.py').read_text(encoding='utf-8').split("
 
 LSVID = ['h5py>=3.9']  # its queries are in a MATLAB 7.3 file
 POSE = ['ai-edge-litert>=2.0']  # runs BlazePose
+CLIP = ['open_clip_torch>=2.26']  # the text tower and tokenizer of CLIP-ReID
 TEST = [
     'pytest>=7.4',
     'hypothesis>=6.80',
     *LSVID,
     # What converted weights are compared with.
-    'open_clip_torch>=2.24',
+    *CLIP,
     'safetensors>=0.4',
     'transformers>=4.40',
 ]
@@ -41,6 +42,7 @@ setup(
         'scipy>=1.11',
     ],
     extras_require={
+        'clip': CLIP,
         'lsvid': LSVID,
         'pose': POSE,
         'test': TEST,

@@ -104,7 +104,7 @@ READERS = {
     'tools/analysis_tools/benchmark_skeletons.py:frames_per_second': OWN,
     'tools/analysis_tools/benchmark_skeletons.py:read_all': 'reads /proc',
     'tools/analysis_tools/ceilings.py:_clothing_groups': 'by the tool, below',
-    'tools/analysis_tools/check_parity.py:read_case': 'by the tool, below',
+    'tools/analysis_tools/parity_rows.py:read_case': 'by the tool, below',
     'tools/analysis_tools/ranking_report.py:write_strips': 'images by OpenCV, as decode_image',
     'tools/analysis_tools/ranking_report.py:write': 'images by OpenCV, as decode_image',
     'tools/misc/kill_and_resume.py:check_files': OWN,
@@ -193,6 +193,10 @@ TOOLS = {
     **{
         f'tools/analysis_tools/benchmark_{part}.py': 'a part of benchmark.py, which says so'
         for part in ('data', 'measure', 'models', 'published', 'stage1', 'stages')
+    },
+    **{
+        f'tools/analysis_tools/parity_{part}.py': 'a part of check_parity.py, which says so'
+        for part in ('clipreid', 'csip', 'rows', 'tfclip')
     },
     **{
         f'tools/misc/study_{part}.py': 'a part of run_study.py, which says so'

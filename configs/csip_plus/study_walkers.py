@@ -41,4 +41,21 @@ runs = dict(
         pretrained='csip_stage1',
         options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
+    tfclip=dict(
+        title='TF-CLIP',
+        config='configs/csip_plus/tfclip_walkers.py',
+        pretrained='tower',
+        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
+    ),
+    clipreid_stage1=dict(
+        title='CLIP-ReID, stage 1 (random text tower)',
+        config='configs/csip_plus/clipreid_stage1_walkers.py',
+        pretrained='tower',
+    ),
+    clipreid=dict(
+        title='CLIP-ReID, stages 1 and 2 (random text tower)',
+        config='configs/csip_plus/clipreid_stage2_walkers.py',
+        pretrained='clipreid_stage1',
+        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
+    ),
 )

@@ -4,14 +4,18 @@ from csipreid.models import backbones, heads, losses, prototypes, temporal
 from csipreid.models.color_histogram import ColorHistogramReID
 from csipreid.models.cross_modal import CrossModalEmbeddings
 from csipreid.models.data_preprocessor import ReIDDataPreprocessor
+from csipreid.models.prompt_learner import PromptLearner
 from csipreid.models.skeleton_image_pretrainer import SkeletonImagePretrainer
+from csipreid.models.text_guided_reid import TextGuidedReID
 from csipreid.models.video_reid import VideoReID
 
 __all__ = [
     'ColorHistogramReID',
     'CrossModalEmbeddings',
+    'PromptLearner',
     'ReIDDataPreprocessor',
     'SkeletonImagePretrainer',
+    'TextGuidedReID',
     'VideoReID',
     'backbones',
     'heads',

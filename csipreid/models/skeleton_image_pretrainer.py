@@ -1,29 +1,24 @@
 """Stage 1: align skeletons with a frozen image encoder."""
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from csipreid.models.cross_modal import (
     CrossModalEmbeddings,
     clip_counts,
-    image_embedding,
     labels_of,
     mean_over_clips,
     skeleton_tokens,
 )
-from csipreid.models.reid_model import ReIDModel
+from csipreid.models.frozen_tower import FrozenTowerModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
 
 @MODELS.register_module()
-class SkeletonImagePretrainer(ReIDModel):
+class SkeletonImagePretrainer(FrozenTowerModel):
     """Train a skeleton encoder to agree with a frozen image encoder.
 
-    The image encoder never trains: it keeps evaluation mode and has no
-    gradients. So what it makes of a frame may be computed once and stored:
-    batches with ``frame_features`` instead of ``frames`` do not run it.
     A clip without a skeleton is left out of the loss.
 
     What the image encoder tells of a person is mostly appearance, which no skeleton
@@ -61,9 +56,7 @@ class SkeletonImagePretrainer(ReIDModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
-        self.image_encoder = MODELS.build(image_encoder)
-        self.image_encoder.requires_grad_(False)
+        super().__init__(image_encoder, data_preprocessor, init_cfg)
         self.skeleton_encoder = MODELS.build(skeleton_encoder)
         self.skeleton_head = MODELS.build(
             skeleton_head or dict(type='SkeletonProjectionHead'),
@@ -75,43 +68,6 @@ class SkeletonImagePretrainer(ReIDModel):
         self.skeleton_loss = None if skeleton_loss is None else MODELS.build(skeleton_loss)
         self.skeleton_cosine: Tensor | None = None
         self.train(self.training)
-
-    def train(self, mode: bool = True) -> 'SkeletonImagePretrainer':
-        """Set the training mode; the image encoder stays in evaluation mode."""
-        super().train(mode)
-        self.image_encoder.eval()
-        return self
-
-    @torch.no_grad()
-    def extract_feat(
-        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
-    ) -> Tensor:
-        """Embed clips by the frozen image encoder.
-
-        Args:
-            inputs: With ``frames``, float, (N, T, 3, H, W), or what
-                :meth:`embed_frames` made of them, ``frame_features``, float, (N, T, D).
-            data_samples: Unused; required by the interface.
-
-        Returns:
-            Mean projected global token, not normalised, float, (N, D).
-        """
-        if 'frame_features' in inputs:
-            return inputs['frame_features'].mean(dim=1)
-        return image_embedding(self.image_encoder, inputs['frames'])
-
-    @torch.no_grad()
-    def embed_frames(self, frames: Tensor) -> Tensor:
-        """Embed single frames by the frozen image encoder.
-
-        Args:
-            frames: RGB in [0, 255], (N, 3, H, W), on any device.
-
-        Returns:
-            Projected global token of each frame, (N, D).
-        """
-        normalized = self.data_preprocessor.normalize(frames)
-        return image_embedding(self.image_encoder, normalized[:, None])
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips."""

@@ -3,20 +3,18 @@
 from typing import Any
 
 import torch
-from mmengine.logging import MMLogger
 from torch import Tensor
 
 from csipreid.models.backbones import ImageTokens
 from csipreid.models.cross_modal import (
     CrossModalEmbeddings,
-    clip_counts,
     image_embedding,
     labels_of,
     skeleton_tokens,
     true_skeletons,
 )
 from csipreid.models.prototypes import PrototypeBank, clip_memory
-from csipreid.models.reid_model import ReIDModel
+from csipreid.models.tracklet_reid import TrackletReID
 from csipreid.models.training_outputs import TrainingOutputs
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
@@ -35,7 +33,7 @@ _TRAINING_PARTS = (
 
 
 @MODELS.register_module()
-class VideoReID(ReIDModel):
+class VideoReID(TrackletReID):
     """Train an image encoder for retrieval of tracklets; skeletons only help.
 
     Three features of a clip are trained with identity and triplet losses: the
@@ -44,7 +42,8 @@ class VideoReID(ReIDModel):
     the projection is contrasted with prototypes that are fused from both
     modalities and adapted to the clip. Testing needs frames only.
 
-    Without the skeleton parts this is the image-only baseline. With a joint head
+    Without the skeleton parts this is the image-only baseline; with
+    ``SequenceSpecificPrompt`` and ``TemporalMemoryDiffusion`` it is TF-CLIP. With a joint head
     the tower also learns to find the joints of each frame, which tells it where the
     parts of a body are; testing does without the head.
 
@@ -118,28 +117,28 @@ class VideoReID(ReIDModel):
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor, init_cfg)
-        _check_parts(skeleton_encoder, skeleton_head, prototype_updater, prototype_loss)
+        super().__init__(
+            num_ids,
+            num_cams,
+            image_encoder,
+            identity_loss,
+            triplet_loss,
+            camera_embedding,
+            max_clips,
+            flip_test,
+            data_preprocessor,
+            init_cfg,
+        )
+        if skeleton_encoder is None and skeleton_head is not None:
+            raise ValueError('skeleton_head needs a skeleton_encoder')
+        _check_pair('prototype_updater', prototype_updater, 'prototype_loss', prototype_loss)
         _check_pair('joint_head', joint_head, 'joint_loss', joint_loss)
         if not 0 <= skeleton_dropout <= 1:
             raise ValueError(f'skeleton_dropout must be in [0, 1], got {skeleton_dropout}')
-        if max_clips < 1:
-            raise ValueError(f'max_clips must be positive, got {max_clips}')
-        self.num_ids = num_ids
-        self.num_cams = num_cams
         self.freeze_skeletons = freeze_skeletons
         self.skeleton_dropout = skeleton_dropout
-        self.max_clips = max_clips
-        self.flip_test = flip_test
-        self._warned_of_cameras = False
 
-        self.image_encoder = MODELS.build(image_encoder)
         feat_dim, embed_dim = self.image_encoder.feat_dim, self.image_encoder.embed_dim
-        self.camera_embedding: Any = None
-        if camera_embedding is not None:
-            self.camera_embedding = MODELS.build(
-                camera_embedding, default_args=dict(num_cams=num_cams, dim=feat_dim)
-            )
         self.skeleton_encoder: Any = None
         self.skeleton_head: Any = None
         if skeleton_encoder is not None:
@@ -161,10 +160,16 @@ class VideoReID(ReIDModel):
         self.prototype_updater: Any = None
         self.prototype_loss: Any = None
         if prototype_updater is not None:
-            self.prototype_bank = PrototypeBank(num_ids, embed_dim)
             self.prototype_updater = MODELS.build(
                 prototype_updater, default_args=dict(embed_dim=embed_dim)
             )
+            modalities = self.prototype_updater.modalities
+            if 'skeleton' in modalities and skeleton_encoder is None:
+                raise ValueError(
+                    f'{type(self.prototype_updater).__name__} takes prototypes of skeletons, so '
+                    'it needs a skeleton_encoder'
+                )
+            self.prototype_bank = PrototypeBank(num_ids, embed_dim, modalities)
             self.prototype_loss = MODELS.build(prototype_loss)
         self.joint_head: Any = None
         self.joint_loss: Any = None
@@ -180,8 +185,6 @@ class VideoReID(ReIDModel):
         self.image_head = head(feat_dim)
         self.projected_head = head(embed_dim)
         self.temporal_head = head(self.temporal.feat_dim, frame_neck=frame_loss is not None)
-        self.identity_loss = MODELS.build(identity_loss)
-        self.triplet_loss = MODELS.build(triplet_loss)
         self.frame_loss = None if frame_loss is None else MODELS.build(frame_loss)
         self.contrastive_loss = None if contrastive_loss is None else MODELS.build(contrastive_loss)
         self.training_only = _TRAINING_PARTS + tuple(
@@ -238,12 +241,13 @@ class VideoReID(ReIDModel):
         Raises:
             ValueError: If a camera is out of range or the prototypes are not filled.
         """
-        image = self._encode_frames(inputs['frames'], [sample.camid for sample in data_samples])
+        image = self.encode_frames(inputs['frames'], [sample.camid for sample in data_samples])
         skeletons = valid = prototypes = None
         if self.skeleton_encoder is not None:
             skeletons, valid = self._skeleton_tokens(inputs)
-            if self.prototype_updater is not None:
-                prototypes = self._prototypes(image, skeletons, valid)  # (B, K, P)
+        if self.prototype_updater is not None:
+            prototypes = self._prototypes(image, skeletons, valid)  # (B, K, P)
+        if valid is not None:
             valid = self._hide_skeletons(valid)
         features, frame_features = self._features(image, skeletons, valid)
         heads = (self.image_head, self.projected_head, self.temporal_head)
@@ -256,66 +260,23 @@ class VideoReID(ReIDModel):
             joints = self.joint_head(image.maps).unflatten(0, image.tokens.shape[:2])
         return TrainingOutputs(features, scores, frame_scores, prototypes, joints)
 
-    def extract_feat(
-        self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample] | None = None
-    ) -> Tensor:
-        """Embed clips by their frames alone.
-
-        Args:
-            inputs: With ``frames``, float, (N, T, 3, H, W).
-            data_samples: Give ``camid`` and ``num_clips``; without them the
-                cameras are unknown. So is a camera that the model has not
-                seen, which the log says once.
-
-        Returns:
-            Mean global token, its projection and the temporal feature, side by
-            side, not normalised, float, (N, W + P + W); with ``flip_test`` the
-            mean over the clip and its mirror image.
-        """
-        frames = inputs['frames']
-        camids = None  # a list would fix the number of clips in an exported graph
-        if data_samples is not None:
-            counts = clip_counts(data_samples, len(frames))
-            camids = [
-                self._known_camera(sample.get('camid', -1))
-                for sample, count in zip(data_samples, counts, strict=True)
-                for _ in range(count)
-            ]
-        embeddings = self._embed(frames, camids)
-        if self.flip_test:
-            embeddings = (embeddings + self._embed(frames.flip(-1), camids)) / 2
-        return embeddings
-
-    def _embed(self, frames: Tensor, camids: list[int] | None) -> Tensor:
-        """Embed clips (N, T, 3, H, W) without skeletons, (N, W + P + W)."""
-        features, _ = self._features(self._encode_frames(frames, camids))
-        return torch.cat(features, dim=1)
+    def test_features(self, image: ImageTokens) -> list[Tensor]:
+        """Return the mean global token (N, W), its projection (N, P) and the temporal feature."""
+        return self._features(image)[0]
 
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed both modalities of B clips, without the camera embedding.
 
-        Raises:
-            ValueError: If the model has no skeleton encoder.
+        Without a skeleton encoder no clip has a skeleton.
         """
         if self.skeleton_encoder is None:
-            raise ValueError('the model has no skeleton_encoder, so it embeds images only')
+            return super().extract_pair(inputs)
         tokens, valid = self._skeleton_tokens(inputs)
         return CrossModalEmbeddings(
             image=image_embedding(self.image_encoder, inputs['frames']),
             skeleton=self.skeleton_head.pool(tokens, valid),
             valid=valid.any(dim=1),
         )
-
-    def _encode_frames(self, frames: Tensor, camids: list[int] | None) -> ImageTokens:
-        """Encode B clips (B, T, 3, H, W) to tokens (B, T, L, ·) and maps (B * T, C, h, w)."""
-        offset = None
-        if self.camera_embedding is not None:
-            offset = self.camera_embedding(camids)  # (B, W), for None (1, W)
-            if camids is not None:
-                offset = offset.repeat_interleave(frames.shape[1], dim=0)  # (B * T, W)
-        image = self.image_encoder(frames.flatten(0, 1), offset)
-        tokens, projected = (part.unflatten(0, frames.shape[:2]) for part in image[:2])
-        return ImageTokens(tokens, projected, image.maps)
 
     def _skeleton_tokens(self, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Encode skeletons to tokens (B, T, V, P) and their validity (B, T)."""
@@ -341,48 +302,19 @@ class VideoReID(ReIDModel):
         draws = torch.rand(len(valid), 1, device=valid.device)
         return valid & (draws >= self.skeleton_dropout)
 
-    def _prototypes(self, image: ImageTokens, skeletons: Tensor, valid: Tensor) -> Tensor:
-        """Adapt the prototypes to each clip's mean image and joint tokens, (B, K, P)."""
-        if not self.prototype_bank.is_filled:
-            raise ValueError(
-                'the prototypes are not filled; add the prototype hook to custom_hooks, load a '
-                'checkpoint that holds them, or call model.prototype_bank.fill'
-            )
-        memory, memory_valid = clip_memory(image.projected, skeletons, valid)
-        return self.prototype_updater(
-            self.prototype_bank.image_prototypes,
-            self.prototype_bank.skeleton_prototypes,
-            memory,
-            memory_valid,
+    def _prototypes(
+        self, image: ImageTokens, skeletons: Tensor | None, valid: Tensor | None
+    ) -> Tensor:
+        """Adapt the prototypes to each clip's mean tokens, (B, K, P)."""
+        self.prototype_bank.check_filled(
+            'add the prototype hook to custom_hooks, load a checkpoint that holds them, or call '
+            'model.prototype_bank.fill'
         )
-
-    def _known_camera(self, camid: int) -> int:
-        """Return the camera, or -1 if the model has not seen it."""
-        if camid < self.num_cams:
-            return camid
-        if self.camera_embedding is not None and not self._warned_of_cameras:
-            self._warned_of_cameras = True
-            MMLogger.get_current_instance().warning(
-                f'camera {camid + 1} and perhaps others were not in training, which had '
-                f'{self.num_cams}: their embedding is the mean of the known ones'
-            )
-        return -1
-
-
-def _check_parts(
-    skeleton_encoder: dict | None,
-    skeleton_head: dict | None,
-    prototype_updater: dict | None,
-    prototype_loss: dict | None,
-) -> None:
-    """Check that the optional parts fit together.
-
-    Raises:
-        ValueError: If a part is given without the one it needs.
-    """
-    if skeleton_encoder is None and (skeleton_head or prototype_updater):
-        raise ValueError('skeleton_head and prototype_updater need a skeleton_encoder')
-    _check_pair('prototype_updater', prototype_updater, 'prototype_loss', prototype_loss)
+        if skeletons is None or valid is None:
+            memory, memory_valid = image.projected.mean(dim=1), None  # (B, L, P)
+        else:
+            memory, memory_valid = clip_memory(image.projected, skeletons, valid)
+        return self.prototype_updater(*self.prototype_bank.tables, memory, memory_valid)
 
 
 def _check_pair(part_name: str, part: dict | None, loss_name: str, loss: dict | None) -> None:

@@ -4,12 +4,11 @@ import pytest
 import torch
 
 from csipreid.models.official_keys import (
-    CSIPREID_ONLY,
-    OFFICIAL_UNUSED,
     csipreid_to_official,
     official_to_csipreid,
     official_to_csipreid_keys,
 )
+from csipreid.models.official_layouts import CSIP
 
 GOLDEN = Path(__file__).parents[1] / 'data' / 'golden_a'
 
@@ -27,11 +26,11 @@ def test_round_trip_is_exact(official):
 
 def test_keys_without_effect_are_returned_apart(official):
     _, unused = official_to_csipreid(official)
-    assert set(unused) == set(OFFICIAL_UNUSED)
+    assert set(unused) == set(CSIP.unused)
 
 
 def test_every_tensor_of_a_stage2_model_is_accounted_for(official, tiny):
-    ours = set(official_to_csipreid_keys(official).values()) | set(CSIPREID_ONLY)
+    ours = set(official_to_csipreid_keys(official).values()) | set(CSIP.ours_only)
     official_keys = {key for key in tiny.stage2().state_dict() if '.layers.' not in key}
     assert official_keys == {key for key in ours if '.layers.' not in key}
 
@@ -40,7 +39,7 @@ def test_our_model_survives_the_way_there_and_back(tiny):
     encoder = tiny.skeleton_encoder | dict(encoding='published')
     state_dict = tiny.stage2(skeleton_encoder=encoder).state_dict()
     back, _ = official_to_csipreid(csipreid_to_official(state_dict))
-    assert set(state_dict) - set(back) == set(CSIPREID_ONLY[1:])
+    assert set(state_dict) - set(back) == set(CSIP.ours_only[1:])
     assert all(torch.equal(back[key], state_dict[key]) for key in back)
 
 
@@ -62,7 +61,7 @@ def test_missing_layer_is_noticed(official):
 
 
 def test_keys_without_effect_may_be_missing(official):
-    rest = {key: value for key, value in official.items() if key not in OFFICIAL_UNUSED}
+    rest = {key: value for key, value in official.items() if key not in CSIP.unused}
     _, unused = official_to_csipreid(rest)
     assert unused == {}
 

@@ -284,16 +284,22 @@ def test_mmpretrain_backbone_in_place_of_clip(tiny):
     assert untouched(model) == []
 
 
-def test_pair_needs_a_skeleton_encoder(tiny):
+def test_pair_without_a_skeleton_encoder_has_no_skeletons(tiny):
     inputs, _ = tiny.batch()
-    with pytest.raises(ValueError, match='no skeleton_encoder'):
-        tiny.stage2(skeletons=False).extract_pair(inputs)
+    model = tiny.stage2(skeletons=False)
+    pair = model.extract_pair(inputs)
+    assert not pair.valid.any()
+    projected = model.encode_frames(inputs['frames'], None).projected
+    assert pair.image.shape == projected.mean(dim=1)[:, 0].shape
 
 
-@pytest.mark.parametrize('part', ['skeleton_head', 'prototype_updater'])
-def test_skeleton_parts_need_the_encoder(tiny, part):
-    with pytest.raises(ValueError, match='need a skeleton_encoder'):
-        tiny.stage2(skeletons=False, **{part: dict(type='SkeletonProjectionHead')})
+def test_skeleton_parts_need_the_encoder(tiny):
+    with pytest.raises(ValueError, match='skeleton_head needs a skeleton_encoder'):
+        tiny.stage2(skeletons=False, skeleton_head=dict(type='SkeletonProjectionHead'))
+    updater = dict(type='PrototypeFusionUpdater', num_heads=2)
+    loss = dict(type='PrototypeContrastiveLoss')
+    with pytest.raises(ValueError, match='prototypes of skeletons, so it needs a skeleton_encoder'):
+        tiny.stage2(skeletons=False, prototype_updater=updater, prototype_loss=loss)
 
 
 def test_updater_needs_its_loss(tiny):

@@ -1,4 +1,4 @@
-import importlib.util
+import importlib
 import json
 import shutil
 import sys
@@ -13,14 +13,21 @@ GOLDEN = ROOT / 'tests' / 'data' / 'golden_a'
 
 
 @pytest.fixture(scope='module')
-def tool():
-    path = ROOT / 'tools' / 'analysis_tools' / 'check_parity.py'
-    spec = importlib.util.spec_from_file_location('check_parity', path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+def parts():
+    """Import parts of the tool as the script does."""
+    sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
+    yield importlib.import_module
+    sys.path.pop(0)
+
+
+@pytest.fixture
+def tool(parts):
+    return parts('check_parity')
+
+
+@pytest.fixture
+def csip(parts):
+    return parts('parity_csip')
 
 
 @pytest.fixture
@@ -110,20 +117,21 @@ def test_every_changed_number_fails_and_no_other(tool, golden, capsys):
         ('bottleneck_proj_temp.weight', 'stage2_rows', 'stage 2 frame loss'),
     ],
 )
-def test_changed_weight_fails(tool, golden, key, rows, failing):
+def test_changed_weight_fails(parts, csip, golden, key, rows, failing):
     path = golden / 'official_state_dict.pth'
     state = torch.load(path, weights_only=True)
     state[key].view(-1)[0] += 0.1
     torch.save(state, path)
-    checked = getattr(tool, rows)(tool.read_case(golden))
+    case = parts('parity_rows').read_case(golden)
+    checked = getattr(csip, rows)(case)
     assert failing in [row.quantity for row in checked if not row.passed]
 
 
-def test_without_large_rates_new_modules_train_as_the_others(tool):
+def test_without_large_rates_new_modules_train_as_the_others(csip):
     meta = json.loads((GOLDEN / 'meta.json').read_text())
-    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults
+    assert csip.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults
     meta['large_fc_lr'] = False
-    assert tool.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults == {}
+    assert csip.sized_config(2, meta).optim_wrapper.paramwise_cfg.lr_mults == {}
 
 
 @pytest.mark.parametrize('name', ['meta.json', 'io.npz', 'official_state_dict.pth'])
@@ -145,3 +153,73 @@ def test_contradicting_sizes_fail(tool, golden):
     (row,) = tool.check(golden)
     assert not row.passed
     assert 'the sizes in meta.json' in row.note
+
+
+METHODS = ('tfclip', 'clipreid')
+
+
+@pytest.fixture(params=METHODS)
+def baseline(request, tmp_path):
+    source = GOLDEN.with_name(f'golden_{request.param}_a')
+    return request.param, Path(shutil.copytree(source, tmp_path / 'golden'))
+
+
+@pytest.mark.slow
+def test_baseline_agrees_in_every_number(tool, baseline, capsys):
+    with pytest.raises(SystemExit) as stop:
+        tool.main([str(baseline[1])])
+    printed = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert 'all numbers agree' in printed
+    assert 'FAIL' not in printed
+
+
+CHANGES = dict(
+    tfclip=dict(
+        grad_norms='TMD.resblocks.0.message_fc.weight',
+        lr_scale='SSP.memory_proj.1.weight',
+        update_norms_fast='cv_embed',
+        train_losses=4,
+        train_losses_fast=4,
+        losses='frame_ce',
+    ),
+    clipreid=dict(
+        stage1_grad_norms='prompt_learner.cls_ctx',
+        stage1_unused_grad_norms='text_encoder.ln_final.bias',
+        still_grad_norms='classifier.weight',
+        stage2_update_norms='bottleneck.weight',
+        stage1_train_losses=7,
+        stage2_train_losses_fast=11,
+        stage2_losses='I2T_LOSS',
+    ),
+)
+ARRAYS = dict(
+    tfclip=('prototypes_windows', 'eval_dense_feat', 'ssp_update', 'tmd_tokens_clip0'),
+    clipreid=('text_features', 'stage1_cls_ctx_after', 'feat0', 'still_eval_feat_after'),
+)
+
+
+@pytest.mark.slow
+def test_every_changed_number_of_a_baseline_fails(tool, baseline):
+    method, folder = baseline
+
+    def meta(meta):
+        for key, place in CHANGES[method].items():
+            meta[key][place] *= 1.02
+
+    def io(arrays):
+        for name in ARRAYS[method]:
+            arrays[name].flat[3] += 1e-2 * np.abs(arrays[name]).max()
+
+    change_meta(folder, meta)
+    change_io(folder, io)
+    failed = [row for row in tool.check(folder) if not row.passed]
+    told = ' '.join(f'{row.quantity} {row.group}' for row in failed)
+    places = [place for place in CHANGES[method].values() if isinstance(place, str)]
+    for name in (*ARRAYS[method], *places):
+        name = dict(
+            frame_ce='frame loss before T', I2T_LOSS='prototype loss',
+            eval_dense_feat='whole tracklets', stage1_cls_ctx_after='words after stage 1',
+        ).get(name, name)  # fmt: skip
+        assert name in told
+    assert len([row for row in failed if 'loss' in row.quantity and 'step' in row.quantity]) == 2

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from csipreid.checkpoint import fill_module, read_checkpoint
+from csipreid.checkpoint import fill_module, read_checkpoint, select_part
 from csipreid.registry import MODELS
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def test_features_equal_those_of_open_clip(tool, tmp_path, arch, image_size):
     theirs.visual.output_tokens = True
 
     frames = torch.randn(2, 3, *image_size)
-    tokens, projected, _ = encoder(frames)
+    tokens, projected = encoder(frames)[:2]
     pooled, patches = theirs.visual(frames)
     assert close(projected[:, 0], pooled)
     assert close(tokens[:, 1:], patches)
@@ -125,7 +125,7 @@ def test_features_equal_those_of_transformers(tool, tmp_path, arch, image_size):
     embeddings.interpolate_pos_encoding = lambda *_: table[None]
 
     frames = torch.randn(2, 3, *image_size)
-    tokens, projected, _ = encoder(frames)
+    tokens, projected = encoder(frames)[:2]
     output = model(frames, interpolate_pos_encoding=True)
     assert close(projected[:, 0], output.image_embeds)
     assert close(tokens, model.vision_model.post_layernorm(output.last_hidden_state))
@@ -228,3 +228,73 @@ def test_missing_key_is_refused(tool, tmp_path):
     del state['visual.transformer.resblocks.0.mlp.c_fc.bias']
     torch.save(state, path)
     assert '1 keys are missing: visual.transformer.resblocks.0.mlp.c_fc.bias' in refused(tool, path)
+
+
+def text_pair(library):
+    """A CLIP with a text tower of two layers, its state dict, and its features of tokens."""
+    torch.manual_seed(0)
+    if library == 'open_clip':
+        model = (
+            pytest.importorskip('open_clip')
+            .CLIP(
+                embed_dim=512,
+                vision_cfg=dict(image_size=64, layers=1, width=768, patch_size=32),
+                text_cfg=dict(context_length=77, vocab_size=49408, width=64, heads=1, layers=2),
+                quick_gelu=True,
+            )
+            .eval()
+        )
+        return model, lambda ids: model.encode_text(ids)
+    transformers = pytest.importorskip('transformers')
+    text = dict(
+        hidden_size=64, intermediate_size=256, num_hidden_layers=2, num_attention_heads=1,
+        vocab_size=49408, max_position_embeddings=77, projection_dim=512, eos_token_id=49407,
+    )  # fmt: skip
+    vision = dict(
+        hidden_size=768, intermediate_size=3072, num_hidden_layers=1, num_attention_heads=12,
+        image_size=64, patch_size=32, projection_dim=512,
+    )  # fmt: skip
+    config = transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=512)
+    model = transformers.CLIPModel(config).eval()
+
+    def encode(ids):
+        pooled = model.text_model(input_ids=ids).pooler_output
+        return model.text_projection(pooled)
+
+    return model, encode
+
+
+@pytest.mark.parametrize('library', ['open_clip', 'transformers'])
+def test_text_tower_goes_along_and_gives_the_same_features(tool, tmp_path, library, capsys):
+    model, encode = text_pair(library)
+    for name, parameter in model.named_parameters():
+        if name.endswith('bias'):
+            nn.init.normal_(parameter, std=0.1)
+    torch.save(model.state_dict(), tmp_path / 'clip.pt')
+    target = tmp_path / 'new.pth'
+    tool.main([str(tmp_path / 'clip.pt'), str(target), '--image-size', '64', '64', '--with-text'])
+    assert 'text_encoder: width=64, num_layers=2, num_heads=1' in capsys.readouterr().out
+    state = read_checkpoint(target)['state_dict']
+    config = dict(type='PromptedTextEncoder', embed_dim=512, width=64, num_layers=2, num_heads=1)
+    ours = MODELS.build(config)
+    fill_module(ours, select_part(state, 'text_encoder'), 'the text tower')
+    table = state['text_encoder.token_embedding.weight']
+    ids = torch.tensor([ours.token_ids])
+    with torch.no_grad():
+        found = ours(table[ids][:, ours.places.start : ours.places.stop])
+        torch.testing.assert_close(found, encode(ids), atol=1e-5, rtol=1e-5)
+    assert any(key.startswith('image_encoder.layers.') for key in state)
+
+
+def test_text_tower_is_missed_by_name(tool, tmp_path):
+    model, _ = text_pair('open_clip')
+    arguments = [str(tmp_path / 'a.pt'), str(tmp_path / 'b.pth'), '--image-size', '64', '64']
+    whole = model.state_dict()
+    for left_out, message in (
+        ({'ln_final.bias'}, 'the key ln_final.bias is missing'),
+        ({key for key in whole if not key.startswith('visual.')}, 'there is no text tower'),
+    ):
+        torch.save({k: v for k, v in whole.items() if k not in left_out}, tmp_path / 'a.pt')
+        with pytest.raises(SystemExit, match=message):
+            tool.main([*arguments, '--with-text'])
+    assert not (tmp_path / 'b.pth').exists()

@@ -2,6 +2,7 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -107,3 +108,32 @@ def test_truncated_file_is_refused(tool, tmp_path):
     with pytest.raises(SystemExit, match='truncated or not a checkpoint'):
         tool.main([str(path), str(tmp_path / 'b.pth')])
     assert [file.name for file in tmp_path.iterdir()] == ['a.pth']
+
+
+@pytest.mark.parametrize('method', ['tfclip', 'clipreid'])
+def test_round_trip_of_a_baseline_is_exact(tool, tmp_path, method):
+    source = OFFICIAL.parents[1] / f'golden_{method}_a' / OFFICIAL.name
+    ours, back = tmp_path / 'ours.pth', tmp_path / 'back.pth'
+    tool.main([str(source), str(ours)])
+    tool.main(['--reverse', str(ours), str(back)])
+    expected, found = (torch.load(path, weights_only=True) for path in (source, back))
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+def test_texts_of_clip_reid_are_those_recorded(tool, tmp_path):
+    folder = OFFICIAL.parents[1] / 'golden_clipreid_a'
+    tool.main([str(folder / OFFICIAL.name), str(tmp_path / 'ours.pth')])
+    state = read_checkpoint(tmp_path / 'ours.pth')['state_dict']
+    with np.load(folder / 'io.npz') as arrays:
+        recorded = torch.from_numpy(arrays['text_features'])
+    torch.testing.assert_close(
+        state['prototype_bank.text_prototypes'], recorded, atol=1e-5, rtol=1e-5
+    )
+
+
+def test_text_tower_with_a_missing_key_is_refused(tool, tmp_path):
+    source = OFFICIAL.parents[1] / 'golden_clipreid_a' / OFFICIAL.name
+    state = torch.load(source, weights_only=True)
+    del state['text_encoder.ln_final.bias']
+    assert '1 keys are missing from it: ln_final.bias' in refused(tool, tmp_path, state)

@@ -1,8 +1,9 @@
-"""Convert the image tower of CLIP for ``CLIPVisionTransformer``.
+"""Convert the image tower of CLIP for ``CLIPVisionTransformer``, and perhaps the text tower.
 
 Reads OpenAI's TorchScript archive or a state dict of it, open_clip and Hugging
 Face transformers: ViT-B/32, B/16 and L/14. The position embedding is resized to
 the grid of the image size: bilinear, corners not aligned, without antialiasing.
+With ``--with-text`` the text tower goes along, for CLIP-ReID (``PromptedTextEncoder``).
 
 Example::
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from csipreid.arguments import output_file, whole
 from csipreid.checkpoint import read_checkpoint, write_checkpoint
 from csipreid.models.clip_keys import ClipTower, clip_to_csipreid
+from csipreid.models.clip_text_keys import ClipText, clip_text_to_csipreid
 from csipreid.torchscript_archive import is_torchscript, read_torchscript
 
 
@@ -52,14 +54,25 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def report(tower: ClipTower) -> list[str]:
+def join(tower: ClipTower, text: ClipText | None) -> dict[str, Tensor]:
+    """Return the state dict to write: of the image tower, or of both under their parts' names."""
+    if text is None:
+        return tower.state_dict
+    parts = dict(image_encoder=tower.state_dict, text_encoder=text.state_dict)
+    return {f'{part}.{key}': t for part, state in parts.items() for key, t in state.items()}
+
+
+def report(tower: ClipTower, text: ClipText | None = None) -> list[str]:
     """Say what was converted and what was not."""
     converted = sum(tensor.numel() for tensor in tower.state_dict.values())
     lines = [
         f'ViT-{tower.arch[0].upper()}/{tower.arch[1:]} with {tower.num_layers} layers, named as in '
         f'{tower.library}',
         f'converted: {len(tower.state_dict)} tensors, {converted / 1e6:.2f} M values',
-        f'left out (text tower and scalars): {len(tower.left_out)} tensors',
+        f'left out (text tower and scalars): {len(tower.left_out)} tensors'
+        if text is None
+        else f'text tower: {len(text.state_dict)} tensors; text_encoder: width={text.width}, '
+        f'num_layers={text.num_layers}, num_heads={text.width // 64}',
     ]
     if tower.source_grid == tower.grid:
         lines.append(f'position embedding kept: {tower.grid[0]} x {tower.grid[1]} patches')
@@ -84,6 +97,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--image-size', type=whole(1), nargs=2, required=True, metavar=('H', 'W'), help='pixels'
     )
+    parser.add_argument('--with-text', action='store_true', help='convert the text tower too')
     return parser.parse_args(argv)
 
 
@@ -92,12 +106,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     image_size = (args.image_size[0], args.image_size[1])
     try:
-        tower = clip_to_csipreid(read_weights(args.src), image_size)
+        source = read_weights(args.src)
+        tower = clip_to_csipreid(source, image_size)
+        text = clip_text_to_csipreid(source) if args.with_text else None
         meta = dict(arch=tower.arch, image_size=list(image_size), source=args.src.name)
-        write_checkpoint(dict(state_dict=tower.state_dict, meta=meta), args.dst)
+        write_checkpoint(dict(state_dict=join(tower, text), meta=meta), args.dst)
     except (OSError, ValueError) as error:
         sys.exit(f'error: {args.src}: {error}')
-    print(*report(tower), f'written to {args.dst}', sep='\n')
+    print(*report(tower, text), f'written to {args.dst}', sep='\n')
 
 
 if __name__ == '__main__':

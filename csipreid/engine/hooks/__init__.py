@@ -12,6 +12,7 @@ from csipreid.engine.hooks.prototype_hook import PrototypeHook
 from csipreid.engine.hooks.randomness_hook import RandomnessHook
 from csipreid.engine.hooks.safe_checkpoint_hook import SafeCheckpointHook
 from csipreid.engine.hooks.skeleton_coverage_hook import SkeletonCoverageHook
+from csipreid.engine.hooks.text_prototype_hook import TextPrototypeHook
 
 __all__ = [
     'CollapseHook',
@@ -26,4 +27,5 @@ __all__ = [
     'RandomnessHook',
     'SafeCheckpointHook',
     'SkeletonCoverageHook',
+    'TextPrototypeHook',
 ]

@@ -60,6 +60,9 @@ class LoadPretrainedHook(Hook):
         """Load each part."""
         state = read_checkpoint(str(self.checkpoint))['state_dict']
         for part in self.parts:
+            # A file of one part alone is named by its keys; one for several names each.
+            if len(self.parts) > 1 and not any(key.startswith(f'{part}.') for key in state):
+                raise ValueError(f'checkpoint {self.checkpoint} holds no {part}: {self.hint}')
             fill_module(
                 getattr(runner.bare_model, part),
                 select_part(state, part),

@@ -14,12 +14,13 @@ from csipreid.registry import HOOKS
 
 @HOOKS.register_module()
 class PrototypeHook(Hook):
-    """Build image and skeleton prototypes before stage 2 trains.
+    """Build the image prototypes, and those of skeletons if the model has any.
 
     A prototype is the mean embedding of an identity's tracklets, over the whole
-    training set. The loader's sampler shards the set over the ranks, the sums per
-    identity are reduced in float64, and row k belongs to label k. They are kept
-    in the checkpoint, so a resumed run does not build them again.
+    training set; that of a tracklet is the mean over its clips. The loader's sampler
+    shards the set over the ranks, the sums per identity are reduced in float64, and
+    row k belongs to label k. They are kept in the checkpoint, so a resumed run does
+    not build them again.
 
     An identity of which no frame has a skeleton gets its image prototype as its
     skeleton prototype; the log names how many there are.
@@ -71,9 +72,8 @@ class PrototypeHook(Hook):
         quiet = runner.rank != 0
         with whole_parameters(runner.model):  # the ranks' batches differ in number
             for batch in track(loader, 'Building prototypes', disable=quiet, transient=True):
-                data = model.data_preprocessor(batch, False)
-                pair = model.extract_pair(data['inputs'])
-                labels = torch.tensor([sample.label for sample in data['data_samples']])
+                labels = torch.tensor([sample.label for sample in batch['data_samples']])
+                pair = model.embed_tracklets(batch)
                 valid = pair.valid.cpu()
                 sums[0].index_add_(0, labels, pair.image.double().cpu())
                 sums[1].index_add_(0, labels[valid], pair.skeleton.double().cpu()[valid])
@@ -85,16 +85,17 @@ class PrototypeHook(Hook):
         sums, counts = sums.to(device), counts.to(device)
         all_reduce(sums)
         all_reduce(counts)
-        self._check(runner, counts.cpu().numpy())
+        with_skeletons = 'skeleton' in bank.modalities
+        self._check(runner, counts.cpu().numpy(), with_skeletons)
         image, skeleton = sums / counts.clamp(min=1)[..., None]
         skeleton = torch.where(counts[1, :, None] > 0, skeleton, image)
-        bank.fill(image.float(), skeleton.float())
+        bank.fill(*(image.float(), skeleton.float())[: 1 + with_skeletons])
         runner.logger.info(
             f'prototypes of {len(image)} identities built from {int(counts[0].sum())} tracklets'
         )
 
     @staticmethod
-    def _check(runner: Runner, counts: np.ndarray) -> None:
+    def _check(runner: Runner, counts: np.ndarray, with_skeletons: bool) -> None:
         """Refuse identities without tracklets, report those without skeletons."""
         empty = np.flatnonzero(counts[0] == 0)
         if len(empty):
@@ -103,7 +104,7 @@ class PrototypeHook(Hook):
                 f'{empty[:5].tolist()} …; the prototype loader must cover the training set'
             )
         bare = np.flatnonzero(counts[1] == 0)
-        if len(bare):
+        if with_skeletons and len(bare):
             runner.logger.warning(
                 f'{len(bare)} identities have no skeleton at all; their image prototype stands '
                 'in for the skeleton prototype'

@@ -1,9 +1,10 @@
-"""Encoders of frames, skeletons and cameras."""
+"""Encoders of frames, skeletons, cameras and texts."""
 
 from csipreid.models.backbones.camera_embedding import CameraEmbedding
 from csipreid.models.backbones.clip_vision_transformer import CLIPVisionTransformer
 from csipreid.models.backbones.image_tokens import ImageTokens
 from csipreid.models.backbones.mmpretrain_image_encoder import MMPretrainImageEncoder
+from csipreid.models.backbones.prompted_text_encoder import PromptedTextEncoder
 from csipreid.models.backbones.skeleton_graph_transformer import SkeletonGraphTransformer
 
 __all__ = [
@@ -11,5 +12,6 @@ __all__ = [
     'CameraEmbedding',
     'ImageTokens',
     'MMPretrainImageEncoder',
+    'PromptedTextEncoder',
     'SkeletonGraphTransformer',
 ]

@@ -149,17 +149,19 @@ class CLIPVisionTransformer(VisionTransformer):
                 embedding goes here.
 
         Returns:
-            Class token and one token per patch, rows first: L = 1 + h * w.
+            Class token and one token per patch, rows first: L = 1 + h * w; and the
+            class token before the last layer.
 
         Raises:
             ValueError: If the frames have another size.
         """
         tokens = self._embed_patches(frames, class_offset)
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             tokens = layer(tokens)
-        tokens = self.ln1(tokens)  # (N, L, W)
+        early = tokens[:, 0]
+        tokens = self.ln1(self.layers[-1](tokens))  # (N, L, W)
         patches = tokens[:, 1:].transpose(1, 2).unflatten(2, self.patch_resolution)
-        return ImageTokens(tokens, self.projection(tokens), (patches,))
+        return ImageTokens(tokens, self.projection(tokens), (patches,), early)
 
     def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
         """Encode N frames to their projected class tokens alone, with less work.

@@ -14,8 +14,11 @@ class ImageTokens(NamedTuple):
             prototypes, float, (N, L, D) with D the encoder's ``embed_dim``.
         maps: Feature maps, the finest first, float, (N, C, h, w) each, with C
             the encoder's ``map_channels``; none where it has no maps.
+        early: Global token before the last layer or stage, without norm, float,
+            (N, W') with a width of its own; None where the encoder has none.
     """
 
     tokens: Tensor
     projected: Tensor
     maps: tuple[Tensor, ...] = ()
+    early: Tensor | None = None

@@ -71,14 +71,17 @@ class MMPretrainImageEncoder(BaseModule):
             class_offset: Added to the global token, float, (N, W), or (1, W) for all.
 
         Returns:
-            Global token, then the tokens of the backbone; and its maps.
+            Global token, then the tokens of the backbone; its maps; and the mean of
+            the last but one of these.
         """
         outputs = self.backbone(frames)
         tokens = _to_tokens(outputs)  # (N, L, W)
         if class_offset is not None:
             head = tokens[:, :1] + class_offset[:, None]
             tokens = torch.cat([head, tokens[:, 1:]], dim=1)
-        return ImageTokens(tokens, self.projection(tokens), _maps(outputs))
+        maps = _maps(outputs)
+        early = maps[-2].mean(dim=(2, 3)) if len(maps) > 1 else None
+        return ImageTokens(tokens, self.projection(tokens), maps, early)
 
     def global_embedding(self, frames: Tensor, class_offset: Tensor | None = None) -> Tensor:
         """Encode N frames to their projected global tokens alone.

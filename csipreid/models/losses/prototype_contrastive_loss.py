@@ -46,7 +46,8 @@ class PrototypeContrastiveLoss(nn.Module):
 
         Args:
             embeddings: Clip embeddings, float, (B, D).
-            prototypes: Prototypes as seen by each clip, float, (B, K, D).
+            prototypes: Prototypes as seen by each clip, float, (B, K, D), or the same
+                for all, (K, D).
 
         Returns:
             Similarities over the temperature, float, (B, K).
@@ -54,6 +55,8 @@ class PrototypeContrastiveLoss(nn.Module):
         if self.normalize:
             embeddings = F.normalize(embeddings, dim=-1)
             prototypes = F.normalize(prototypes, dim=-1)
+        if prototypes.ndim == 2:
+            return embeddings @ prototypes.T / self.temperature
         return (prototypes @ embeddings[..., None]).squeeze(-1) / self.temperature
 
     def forward(self, embeddings: Tensor, prototypes: Tensor, labels: Tensor) -> Tensor:
@@ -61,7 +64,8 @@ class PrototypeContrastiveLoss(nn.Module):
 
         Args:
             embeddings: Clip embeddings, float, (B, D).
-            prototypes: Prototypes as seen by each clip, float, (B, K, D).
+            prototypes: Prototypes as seen by each clip, float, (B, K, D), or the same
+                for all, (K, D).
             labels: Training labels, int64, (B,).
 
         Returns:

@@ -2,6 +2,9 @@
 
 from csipreid.models.prototypes.clip_memory import clip_memory
 from csipreid.models.prototypes.prototype_bank import PrototypeBank
-from csipreid.models.prototypes.prototype_fusion_updater import PrototypeFusionUpdater
+from csipreid.models.prototypes.prototype_fusion_updater import (
+    PrototypeFusionUpdater,
+    SequenceSpecificPrompt,
+)
 
-__all__ = ['PrototypeBank', 'PrototypeFusionUpdater', 'clip_memory']
+__all__ = ['PrototypeBank', 'PrototypeFusionUpdater', 'SequenceSpecificPrompt', 'clip_memory']

@@ -1,5 +1,6 @@
-"""Storage of one image and one skeleton prototype per identity."""
+"""Storage of one prototype per identity and modality."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,45 +11,53 @@ from csipreid.registry import MODELS
 
 @MODELS.register_module()
 class PrototypeBank(nn.Module):
-    """Image and skeleton prototypes, saved with the model.
+    """Prototypes of the training identities, saved with the model.
 
     Args:
         num_ids: Number of training identities K.
-        embed_dim: Width P of the space shared by images and skeletons.
+        embed_dim: Width P of the prototypes.
+        modalities: What they are of: 'image', 'skeleton', 'text'.
 
     Attributes:
-        image_prototypes: Row k is the prototype of label k, float32, (K, P).
-        skeleton_prototypes: The same for skeletons, float32, (K, P).
+        image_prototypes: Row k is the prototype of label k, float32, (K, P); there is
+            one such table for each modality, with its name.
         is_filled: Whether :meth:`fill` was called, now or before the
             checkpoint that was loaded.
     """
 
     image_prototypes: Tensor
     skeleton_prototypes: Tensor
+    text_prototypes: Tensor
     filled: Tensor
 
-    def __init__(self, num_ids: int, embed_dim: int) -> None:
+    def __init__(
+        self, num_ids: int, embed_dim: int, modalities: Sequence[str] = ('image', 'skeleton')
+    ) -> None:
         super().__init__()
-        self.register_buffer('image_prototypes', torch.zeros(num_ids, embed_dim))
-        self.register_buffer('skeleton_prototypes', torch.zeros(num_ids, embed_dim))
+        self.modalities = tuple(modalities)
+        for name in self.modalities:
+            self.register_buffer(f'{name}_prototypes', torch.zeros(num_ids, embed_dim))
         self.register_buffer('filled', torch.zeros((), dtype=torch.int64))
         self.is_filled = False  # the buffer on the host: reading it waits for no device
 
+    @property
+    def tables(self) -> list[Tensor]:
+        """The prototypes of all modalities, in their order, float32, (K, P) each."""
+        return [self.get_buffer(f'{name}_prototypes') for name in self.modalities]
+
     @torch.no_grad()
-    def fill(self, image_prototypes: Tensor, skeleton_prototypes: Tensor) -> None:
+    def fill(self, *prototypes: Tensor) -> None:
         """Replace all prototypes.
 
         Args:
-            image_prototypes: Float, (K, P), row k for label k.
-            skeleton_prototypes: Float, (K, P), row k for label k.
+            *prototypes: One table for each modality, in their order, float, (K, P)
+                each, row k for label k.
 
         Raises:
-            ValueError: If a shape differs or a value is not finite.
+            ValueError: If one is missing, a shape differs or a value is not finite.
         """
-        for name, new in (
-            ('image_prototypes', image_prototypes),
-            ('skeleton_prototypes', skeleton_prototypes),
-        ):
+        for modality, new in zip(self.modalities, prototypes, strict=True):
+            name = f'{modality}_prototypes'
             old = self.get_buffer(name)
             if new.shape != old.shape:
                 raise ValueError(
@@ -59,6 +68,18 @@ class PrototypeBank(nn.Module):
             old.copy_(new)
         self.filled.fill_(1)
         self.is_filled = True
+
+    def check_filled(self, how: str) -> None:
+        """Refuse to go on without prototypes.
+
+        Args:
+            how: What would fill them, for the error.
+
+        Raises:
+            ValueError: If they are not filled.
+        """
+        if not self.is_filled:
+            raise ValueError(f'the prototypes are not filled; {how}')
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         """Load the buffers and read the flag once."""

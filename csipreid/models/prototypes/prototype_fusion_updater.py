@@ -1,4 +1,4 @@
-"""Fuse the prototypes of both modalities and adapt them to a clip."""
+"""Adapt prototypes to a clip, after fusing those of two modalities or not."""
 
 import torch
 from torch import Tensor, nn
@@ -10,15 +10,15 @@ from csipreid.registry import MODELS
 
 
 @MODELS.register_module()
-class PrototypeFusionUpdater(nn.Module):
-    """Gated fusion of two prototype sets, then a transformer decoder per clip.
+class SequenceSpecificPrompt(nn.Module):
+    """Transformer decoder that adapts the image prototypes to each clip.
 
-    A gate in (0, 1) per identity mixes the skeleton and the image prototype.
-    The mixed prototypes then attend to one another and to the tokens of a
-    clip; what comes out is added to them.
+    The prototypes attend to one another and to the tokens of a clip; what comes out
+    is added to them.
 
     Source:
-        CSIP-ReID (arXiv:2511.13150), prototype fusion updater.
+        Yu et al., "TF-CLIP: Learning Text-free CLIP for Video-based Person
+        Re-identification", AAAI 2024, sequence-specific prompt.
 
     Args:
         embed_dim: Width P of the prototypes.
@@ -27,7 +27,12 @@ class PrototypeFusionUpdater(nn.Module):
         feedforward_channels: Width of the feed-forward layers; None is four
             times ``embed_dim``.
         dropout: Probability of a zero behind attention and in the feed-forward.
+
+    Attributes:
+        modalities: Whose prototypes it takes.
     """
+
+    modalities: tuple[str, ...] = ('image',)
 
     def __init__(
         self,
@@ -50,6 +55,68 @@ class PrototypeFusionUpdater(nn.Module):
         )
         self.out_proj = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, embed_dim))
         self.apply(_init_linear)
+
+    def forward(
+        self, image_prototypes: Tensor, memory: Tensor, memory_valid: Tensor | None = None
+    ) -> Tensor:
+        """Adapt the prototypes to each clip.
+
+        Args:
+            image_prototypes: Float, (K, P).
+            memory: Tokens of the clips, float, (B, M, P).
+            memory_valid: Which tokens may be looked at, bool, (B, M); at least
+                one per clip. None allows all.
+
+        Returns:
+            Prototypes as seen by each clip, float, (B, K, P).
+        """
+        return self.adapt(image_prototypes, memory, memory_valid)
+
+    def adapt(self, prototypes: Tensor, memory: Tensor, memory_valid: Tensor | None) -> Tensor:
+        """Adapt one set of prototypes (K, P) to each clip, (B, K, P); see :meth:`forward`."""
+        memory = self.memory_proj(memory)
+        mask = None if memory_valid is None else memory_valid[:, None, None]  # (B, 1, 1, M)
+        # One sequence for all clips as long as they are equal: until the first
+        # cross-attention.
+        updated = self.prototype_proj(prototypes)[None]  # (1, K, P)
+        for layer in self.layers:
+            updated = layer(updated, memory, mask)  # (B, K, P)
+        return prototypes + self.out_proj(updated)
+
+
+@MODELS.register_module()
+class PrototypeFusionUpdater(SequenceSpecificPrompt):
+    """Gated fusion of two prototype sets, then a transformer decoder per clip.
+
+    A gate in (0, 1) per identity mixes the skeleton and the image prototype; the
+    mixed ones are adapted as by :class:`SequenceSpecificPrompt`.
+
+    Source:
+        CSIP-ReID (arXiv:2511.13150), prototype fusion updater.
+
+    Args:
+        embed_dim: Width P of the prototypes.
+        num_layers: Decoder layers.
+        num_heads: Attention heads; must divide ``embed_dim``.
+        feedforward_channels: Width of the feed-forward layers; None is four
+            times ``embed_dim``.
+        dropout: Probability of a zero behind attention and in the feed-forward.
+
+    Attributes:
+        modalities: Whose prototypes it takes.
+    """
+
+    modalities = ('image', 'skeleton')
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_layers: int = 2,
+        num_heads: int = 8,
+        feedforward_channels: int | None = None,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(embed_dim, num_layers, num_heads, feedforward_channels, dropout)
         # Behind the line above: the published gate keeps torch's own initialisation.
         self.gate = nn.Sequential(
             nn.Linear(2 * embed_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, 1)
@@ -61,7 +128,7 @@ class PrototypeFusionUpdater(nn.Module):
         gate = self.gate(pair).sigmoid()  # (K, 1)
         return gate * skeleton_prototypes + (1 - gate) * image_prototypes
 
-    def forward(
+    def forward(  # type: ignore[override]
         self,
         image_prototypes: Tensor,
         skeleton_prototypes: Tensor,
@@ -81,14 +148,7 @@ class PrototypeFusionUpdater(nn.Module):
             Prototypes as seen by each clip, float, (B, K, P).
         """
         prototypes = self.fuse(image_prototypes, skeleton_prototypes)  # (K, P)
-        memory = self.memory_proj(memory)
-        mask = None if memory_valid is None else memory_valid[:, None, None]  # (B, 1, 1, M)
-        # One sequence for all clips as long as they are equal: until the first
-        # cross-attention.
-        updated = self.prototype_proj(prototypes)[None]  # (1, K, P)
-        for layer in self.layers:
-            updated = layer(updated, memory, mask)  # (B, K, P)
-        return prototypes + self.out_proj(updated)
+        return self.adapt(prototypes, memory, memory_valid)
 
 
 class PrototypeDecoderLayer(nn.Module):

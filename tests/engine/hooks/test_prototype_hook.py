@@ -18,10 +18,8 @@ class Model(nn.Module):
         self.prototype_bank = PrototypeBank(num_ids, 2)
         self.modes = []
 
-    def data_preprocessor(self, batch, training):
-        return batch
-
-    def extract_pair(self, inputs):
+    def embed_tracklets(self, batch):
+        inputs = batch['inputs']
         self.modes.append(self.training)
         image = torch.stack(inputs['image'])
         return CrossModalEmbeddings(image, 10 * image, torch.tensor(inputs['valid']))

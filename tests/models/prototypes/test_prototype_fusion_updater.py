@@ -117,3 +117,13 @@ def test_evaluation_is_deterministic():
 def test_heads_must_divide_the_width():
     with pytest.raises(ValueError, match='got 3 and 8'):
         build(num_heads=3)
+
+
+def test_prompt_of_images_alone_is_the_updater_with_equal_prototypes():
+    fused = build().eval()
+    alone = MODELS.build(dict(type='SequenceSpecificPrompt', embed_dim=8, num_heads=2)).eval()
+    state = {k: v for k, v in fused.state_dict().items() if not k.startswith('gate.')}
+    alone.load_state_dict(state)
+    image, memory = torch.randn(5, 8), torch.randn(3, 6, 8)
+    torch.testing.assert_close(alone(image, memory), fused(image, image, memory))
+    assert (alone(image, memory)[0] - alone(image, memory)[1]).abs().max() > 1e-3

@@ -1,0 +1,13 @@
+"""CLIP-ReID stage 2 on LS-VID: the MARS recipe; see stage2_mars.py."""
+
+_base_ = './stage2_mars.py'
+
+data_root = 'data/lsvid'
+
+train_dataloader = dict(dataset=dict(type='LSVID', data_root=data_root))
+val_dataloader = dict(dataset=dict(type='LSVID', data_root=data_root))
+test_dataloader = val_dataloader
+val_evaluator = dict(protocol=dict(_delete_=True, base='market', name='lsvid'))
+test_evaluator = val_evaluator
+
+default_hooks = dict(pretrained=dict(checkpoint='work_dirs/stage1_lsvid/epoch_120.pth'))
