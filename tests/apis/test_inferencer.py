@@ -94,7 +94,7 @@ def test_gallery_may_be_embedded_before(search, folders):
 
 
 def test_no_skeleton_is_needed(search):
-    assert 'LoadSkeletons' not in [type(step).__name__ for step in search._steps]
+    assert 'LoadSkeletons' not in [step['type'] for step in search.cfg.test_pipeline]
 
 
 @pytest.mark.parametrize(
