@@ -33,8 +33,8 @@ class EmbeddingGraph(nn.Module):
         dtype: Precision of the model.
     """
 
-    mean: Tensor
-    std: Tensor
+    pixel_mean: Tensor  # not `mean`: an operation's result would get the same name in ONNX
+    pixel_std: Tensor
 
     def __init__(
         self, model: ReIDModel, settings: FrameSettings, normalize: bool, dtype: torch.dtype
@@ -45,7 +45,7 @@ class EmbeddingGraph(nn.Module):
         self.dtype = dtype
         for name in ('mean', 'std'):
             values = torch.tensor(getattr(settings, name)).view(3, 1, 1)
-            self.register_buffer(name, values, persistent=False)
+            self.register_buffer(f'pixel_{name}', values, persistent=False)
 
     def forward(self, frames: Tensor) -> Tensor:
         """Embed clips.
@@ -57,7 +57,7 @@ class EmbeddingGraph(nn.Module):
             Not normalised, float32, (N, D).
         """
         if self.normalize:
-            frames = (frames.float() - self.mean) / self.std
+            frames = (frames.float() - self.pixel_mean) / self.pixel_std
         return self.model.extract_feat(dict(frames=frames.to(self.dtype))).float()
 
 
@@ -238,7 +238,6 @@ def _record(graph: EmbeddingGraph, example: Tensor, opset: int) -> tuple[Any, bo
                     dynamic_shapes=dict(frames=axes),
                     opset_version=opset,
                     dynamo=True,
-                    optimize=False,  # onnxruntime does when it opens the file; this may fail
                     external_data=False,
                     verbose=False,
                 )
