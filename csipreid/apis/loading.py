@@ -144,6 +144,8 @@ def config_of(content: Mapping[str, Any], source: str) -> Config:
             'tools/model_converters/publish_model.py'
         )
     cfg = parse_config(text, source)
+    if not isinstance(cfg.get('model'), dict) or 'type' not in cfg.model:
+        raise ValueError(f'the config in {source} names no model; give the config file as well')
     for key in ('model', 'test_pipeline'):
         known = _registered(MMENGINE_MODELS if key == 'model' else MMENGINE_TRANSFORMS)
         check_types(cfg.get(key), known, source)

@@ -155,7 +155,9 @@ class TrackletEmbedder:
         ids = _track_ids(track_ids)
         crops = self._cut(frame, boxes, [track_id != -1 for track_id in ids])
         if len(ids) != len(crops):
-            raise ValueError(f'track_ids must be one for each of {len(crops)} boxes, got {len(ids)}')
+            raise ValueError(
+                f'track_ids must be one for each of {len(crops)} boxes, got {len(ids)}'
+            )
         oldest = self.frame - self.max_gap - 1
         ended = [i for i, track in self._tracks.items() if track.last_frame < oldest]
         result = self._end(ended)

@@ -208,7 +208,9 @@ def read_metadata(properties: Mapping[str, str], path: str) -> dict[str, Any] | 
             and isinstance(digest, str)
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f'{path}: its settings are broken ({error!r:.200}); export again') from error
+        raise ValueError(
+            f'{path}: its settings are broken ({error!r:.200}); export again'
+        ) from error
     if not fits:
         raise ValueError(f'{path}: its settings are broken; export again')
     return metadata
@@ -227,9 +229,7 @@ def _given_settings(
     return values
 
 
-def _check_shape(
-    path: str, shape: list, fixed_len: int | None, settings: FrameSettings
-) -> None:
+def _check_shape(path: str, shape: list, fixed_len: int | None, settings: FrameSettings) -> None:
     """Refuse settings that the graph cannot take."""
     size = tuple(shape[-2:])
     if any(axis not in (None, own) for axis, own in zip(size, settings.input_size, strict=True)):

@@ -15,7 +15,6 @@ command fails and leaves no file::
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
