@@ -6,7 +6,7 @@ from csipreid.config_text import check_types, parse_config
 
 def test_a_config_comes_back_as_it_was_written():
     content = dict(
-        model=dict(type='A', sizes=(1, -2.5), parts=[dict(x=None), dict({'a.b': True})]),
+        model=dict(type='A', sizes=(1, -2.5), parts=[dict(x=None), {'a.b': True}]),
         name="it's",
     )
     assert parse_config(Config(content).pretty_text, 'x').to_dict() == content

@@ -71,7 +71,9 @@ def test_a_config_of_a_checkpoint_is_not_run(search, tmp_path, text):
 def test_samples_hold_the_embedding_as_the_model_gives_it_and_know_cameras(search, arrays):
     known = search(arrays, return_datasamples=True, camids=[0, 1, -1])
     unknown = search(arrays, return_datasamples=True)
-    apart = [float((a.embedding - b.embedding).abs().max()) for a, b in zip(known, unknown)]
+    apart = [
+        float((a.embedding - b.embedding).abs().max()) for a, b in zip(known, unknown, strict=True)
+    ]
     assert apart[2] == pytest.approx(0, abs=1e-6)
     assert min(apart[:2]) > 1e-4
     unit = unknown[1].embedding / unknown[1].embedding.norm()

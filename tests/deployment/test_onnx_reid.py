@@ -69,7 +69,7 @@ def test_settings_that_cannot_be_are_named(channel_means, settings, message):
 def test_what_is_no_graph_is_named(tmp_path):
     path = tmp_path / 'page.onnx'
     path.write_text('<!doctype html>')
-    with pytest.raises(ValueError, match='no ONNX file .* HTML page'):
+    with pytest.raises(ValueError, match=r'no ONNX file .* HTML page'):
         OnnxReID(path)
     with pytest.raises(FileNotFoundError):
         OnnxReID(tmp_path / 'none.onnx')
