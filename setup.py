@@ -10,10 +10,13 @@ VERSION = (HERE / 'csipreid' / 'version.py').read_text(encoding='utf-8').split("
 LSVID = ['h5py>=3.9']  # its queries are in a MATLAB 7.3 file
 POSE = ['ai-edge-litert>=2.0']  # runs BlazePose
 CLIP = ['open_clip_torch>=2.26']  # the text tower and tokenizer of CLIP-ReID
+# Export to ONNX files, and what computes them.
+ONNX = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.3']
 TEST = [
     'pytest>=7.4',
     'hypothesis>=6.80',
     *LSVID,
+    *ONNX,
     # What converted weights are compared with.
     *CLIP,
     'safetensors>=0.4',
@@ -44,6 +47,7 @@ setup(
     extras_require={
         'clip': CLIP,
         'lsvid': LSVID,
+        'onnx': ONNX,
         'pose': POSE,
         'test': TEST,
         'dev': [*TEST, 'mypy>=1.11', 'ruff>=0.9'],

@@ -16,6 +16,7 @@ _LOCATIONS = {
     'MODELS': ['csipreid.models', 'csipreid.pretrained_weights'],
     'METRICS': ['csipreid.evaluation'],
     'HOOKS': ['csipreid.engine'],
+    'INFERENCERS': ['csipreid.apis'],
     'LOOPS': ['csipreid.engine'],
     'MODEL_WRAPPERS': ['csipreid.engine'],
     'RUNNERS': ['csipreid.engine'],

@@ -17,6 +17,7 @@ MAY_IMPORT = {
     'checkpoint': {'file_content', 'torchscript_archive'},
     'file_content': set(),
     'torchscript_archive': set(),
+    'config_text': set(),
     'pretrained_weights': {'checkpoint'},
     'feature_cache': set(),
     'output_folder': set(),
@@ -34,6 +35,7 @@ MAY_IMPORT = {
     'pose_estimation': {'registry', 'skeletons', 'datasets'},
     'diagnosis': {'registry', 'skeletons', 'datasets', 'evaluation'},
     'models': {'registry', 'structures', 'skeletons'},
+    'deployment': {'file_content', 'models', 'structures', 'version'},
     'evaluation': {'file_content', 'registry'},
     'visualization': {'registry', 'structures', 'skeletons'},
     'engine': {
@@ -46,6 +48,9 @@ MAY_IMPORT = {
     },
     'apis': {
         'checkpoint',
+        'config_text',
+        'deployment',
+        'output_folder',
         'registry',
         'structures',
         'datasets',

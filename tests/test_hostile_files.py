@@ -25,6 +25,7 @@ from csipreid.datasets.mot_boxes import read_boxes
 from csipreid.datasets.tracklet_folder import TrackletFolder
 from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.datasets.video_files import read_video
+from csipreid.deployment.frame_settings import read_settings
 from csipreid.diagnosis.frame_checks import _read
 from csipreid.engine.resuming import checkpoints_of
 from csipreid.evaluation.feature_file import read_features
@@ -68,6 +69,9 @@ READERS = {
     ),
     'csipreid/datasets/transforms/image_files.py:decode_image': lambda p: decode_image(str(p)),
     'csipreid/datasets/video_files.py:_rewind': lambda p: list(read_video(p)),
+    'csipreid/deployment/frame_settings.py:read_settings': read_settings,
+    'csipreid/deployment/onnx_reid.py:read_metadata': 'by the test of onnx_export',
+    'csipreid/deployment/onnx_reid.py:_hash_file': 'digests bytes',
     'csipreid/diagnosis/frame_checks.py:_read': lambda p: _read(str(p)),
     'csipreid/engine/resuming.py:_read_earlier': lambda p: checkpoints_of(
         named(p, name='earlier_checkpoints.json').parent
@@ -125,7 +129,10 @@ READERS = {
     'demo/quickstart.py:_list': OWN,
     'demo/quickstart.py:picture': OWN,
 }
-READERS_OF_CHECKPOINTS = {'apis.VideoReIDInferencer': lambda p: VideoReIDInferencer(STAGE2, p)}
+READERS_OF_CHECKPOINTS = {
+    'apis.VideoReIDInferencer': lambda p: VideoReIDInferencer(STAGE2, p),
+    'its own config': lambda p: VideoReIDInferencer(weights=p),
+}
 
 # Arguments with which each script reads a hostile file; a text says why it reads none.
 TOOLS = {
@@ -178,6 +185,7 @@ TOOLS = {
         lambda p: [p, p.with_name('new.pth')],
         lambda p: [p, p.with_name('new.pth'), '--reverse'],
     ],
+    'tools/deployment/export_onnx.py': [lambda p: [STAGE2, p, p.with_name('new.onnx')]],
     'tools/model_converters/publish_model.py': [lambda p: [STAGE2, p, p.with_name('new.pth')]],
     'tools/misc/run_study.py': [
         lambda p: [

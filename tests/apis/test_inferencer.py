@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -49,6 +50,50 @@ def test_embeddings_have_unit_length(search, arrays):
     assert np.linalg.norm(embeddings, axis=1) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.parametrize('trained', [False, True])
+def test_a_checkpoint_that_holds_its_config_needs_no_other(search, arrays, tmp_path, trained):
+    meta = dict(dataset_meta=dict(dataset_name='walkers', num_ids=3, num_cams=2))
+    meta['cfg' if trained else 'config'] = search.cfg.pretty_text
+    torch.save(dict(state_dict=search.model.state_dict(), meta=meta), tmp_path / 'own.pth')
+    own = VideoReIDInferencer(weights=tmp_path / 'own.pth', device='cpu')
+    assert np.array_equal(own(arrays), search(arrays))
+    assert own.fingerprint == search.fingerprint
+
+
+@pytest.mark.parametrize('text', ['import os', "model = dict(type='os.system')", None, 'model = 3'])
+def test_a_config_of_a_checkpoint_is_not_run(search, tmp_path, text):
+    meta = dict(dataset_meta=dict(num_ids=3, num_cams=2), config=text)
+    torch.save(dict(state_dict=search.model.state_dict(), meta=meta), tmp_path / 'own.pth')
+    with pytest.raises(ValueError, match='config'):
+        VideoReIDInferencer(weights=tmp_path / 'own.pth', device='cpu')
+
+
+def test_samples_hold_the_embedding_as_the_model_gives_it_and_know_cameras(search, arrays):
+    known = search(arrays, return_datasamples=True, camids=[0, 1, -1])
+    unknown = search(arrays, return_datasamples=True)
+    apart = [
+        float((a.embedding - b.embedding).abs().max()) for a, b in zip(known, unknown, strict=True)
+    ]
+    assert apart[2] == pytest.approx(0, abs=1e-6)
+    assert min(apart[:2]) > 1e-4
+    unit = unknown[1].embedding / unknown[1].embedding.norm()
+    assert unit.numpy() == pytest.approx(search(arrays)[1], abs=1e-6)
+
+
+def test_threads_may_call_at_a_time(search, arrays):
+    alone = [search([array]) for array in arrays]
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda k: search([arrays[k % 3]]), range(18)))
+    assert all(np.array_equal(got, alone[k % 3]) for k, got in enumerate(found))
+
+
+def test_pictures_of_neighbours_replace_those_of_an_earlier_call(search, arrays, folders, tmp_path):
+    search(arrays, out_dir=tmp_path)
+    search.search(folders[:1], folders, topk=2, out_dir=tmp_path)
+    (name,) = (path.name for path in tmp_path.iterdir() if path.name[0] != '.')
+    assert name == 'tracklet00000.png'
+
+
 def test_embedding_does_not_depend_on_the_batch(search, arrays):
     assert search(arrays, batch_size=1) == pytest.approx(search(arrays[::-1])[::-1], abs=1e-5)
 
@@ -94,7 +139,7 @@ def test_gallery_may_be_embedded_before(search, folders):
 
 
 def test_no_skeleton_is_needed(search):
-    assert 'LoadSkeletons' not in [type(step).__name__ for step in search._steps]
+    assert 'LoadSkeletons' not in [step['type'] for step in search.cfg.test_pipeline]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ Example::
 
 import argparse
 import hashlib
-import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -21,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
+from csipreid.apis.loading import build_model
 from csipreid.arguments import output_file
-from csipreid.checkpoint import data_sizes, fill_module, read_checkpoint, write_checkpoint
+from csipreid.checkpoint import read_checkpoint, write_checkpoint
+from csipreid.deployment import FrameSettings
 from csipreid.engine.config import read_config
-from csipreid.registry import MODELS
 from csipreid.version import __version__
 
 
@@ -41,15 +40,9 @@ def strip(cfg: Config, checkpoint: dict[str, Any], source: str) -> dict[str, Any
     Raises:
         ValueError: If the checkpoint does not fit the config.
     """
-    sizes = data_sizes(checkpoint, source)
-    wanted = inspect.signature(MODELS.get(cfg.model.type)).parameters
-    with DefaultScope.overwrite_default_scope('csipreid'):
-        model = MODELS.build(
-            cfg.model, default_args={name: n for name, n in sizes.items() if name in wanted}
-        )
+    model = build_model(cfg, checkpoint, source)
     training_only = getattr(model, 'training_only', ())
     state = checkpoint['state_dict']
-    fill_module(model, state, f'checkpoint {source}', training_only)
     kept = {
         name: tensor.detach().cpu().clone()  # a view would be saved with all it is a view of
         for name, tensor in state.items()
@@ -64,19 +57,13 @@ def metadata(cfg: Config, checkpoint: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ValueError: If the config does not tell.
     """
-    steps = {step.type: step for step in cfg.test_pipeline}
-    preprocessor = cfg.model.get('data_preprocessor') or {}
-    if not {'ResizeFrames', 'SampleClip'} <= set(steps) or not {'mean', 'std'} <= set(preprocessor):
-        raise ValueError(
-            f'{cfg.filename} does not tell how frames are prepared: test_pipeline needs '
-            'SampleClip and ResizeFrames, data_preprocessor needs mean and std'
-        )
+    settings = FrameSettings.from_config(cfg)
     return dict(
         dataset_meta=dict(checkpoint['meta']['dataset_meta']),
-        input_size=list(steps['ResizeFrames'].size),
-        mean=list(preprocessor['mean']),
-        std=list(preprocessor['std']),
-        clip_len=steps['SampleClip'].clip_len,
+        input_size=list(settings.input_size),
+        mean=list(settings.mean),
+        std=list(settings.std),
+        clip_len=settings.clip_len,
         config=cfg.pretty_text,
         epoch=checkpoint['meta'].get('epoch'),
         csipreid_version=__version__,
