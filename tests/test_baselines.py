@@ -99,17 +99,13 @@ def folder(tmp_path_factory):
         frames=(4, 7), num_workers=1,
     )  # fmt: skip
     for name in ('clipreid', 'csip_plus/clipreid'):
-        cfg = Config.fromfile(ROOT / f'configs/{name.split("/")[0]}' / _stage1(name))
+        cfg = Config.fromfile(ROOT / f'configs/{name.split("/")[0]}' / 'clipreid_stage1_walkers.py')
         encoder = dict(cfg.model.image_encoder)
         with DefaultScope.overwrite_default_scope('csipreid'):
             tower = MODELS.build(encoder).state_dict()
         state = {f'image_encoder.{key}': value for key, value in tower.items()}
         write_checkpoint(dict(state_dict=state), folder / f'{name.split("/")[0]}.pth')
     return folder
-
-
-def _stage1(name):
-    return 'stage1_walkers.py' if name == 'clipreid' else 'clipreid_stage1_walkers.py'
 
 
 def train(folder, config, weights, option='--pretrained', check=True, batch_size=8):
@@ -135,8 +131,8 @@ def train(folder, config, weights, option='--pretrained', check=True, batch_size
         (None, 'configs/tfclip/tfclip_walkers.py', 'clipreid.pth'),
         (None, 'configs/csip_plus/tfclip_walkers.py', 'csip_plus.pth'),
         (
-            'configs/clipreid/stage1_walkers.py',
-            'configs/clipreid/stage2_walkers.py',
+            'configs/clipreid/clipreid_stage1_walkers.py',
+            'configs/clipreid/clipreid_stage2_walkers.py',
             'clipreid.pth',
         ),
         (
@@ -162,7 +158,7 @@ def test_both_stages_and_the_test_run_on_walkers(folder, stage1, stage2, weights
 
 @pytest.mark.slow
 def test_stage_2_names_what_a_checkpoint_without_texts_lacks(folder):
-    config = 'configs/clipreid/stage2_walkers.py'
+    config = 'configs/clipreid/clipreid_stage2_walkers.py'
     result = train(folder, config, folder / 'clipreid.pth', check=False)
     assert result.returncode == 1
     assert 'holds no prototype_bank: train stage 1 of configs/clipreid first' in result.stderr

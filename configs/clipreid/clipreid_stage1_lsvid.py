@@ -1,6 +1,6 @@
-"""CLIP-ReID stage 2 on LS-VID: the MARS recipe; see stage2_mars.py."""
+"""CLIP-ReID stage 1 on LS-VID: the MARS recipe; see clipreid_stage1_mars.py."""
 
-_base_ = './stage2_mars.py'
+_base_ = './clipreid_stage1_mars.py'
 
 data_root = 'data/lsvid'
 
@@ -9,5 +9,3 @@ val_dataloader = dict(dataset=dict(type='LSVID', data_root=data_root))
 test_dataloader = val_dataloader
 val_evaluator = dict(protocol=dict(_delete_=True, base='market', name='lsvid'))
 test_evaluator = val_evaluator
-
-default_hooks = dict(pretrained=dict(checkpoint='work_dirs/stage1_lsvid/epoch_120.pth'))

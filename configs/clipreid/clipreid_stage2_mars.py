@@ -88,7 +88,7 @@ default_hooks = dict(
     checkpoint=dict(save_best='reid/mAP', rule='greater'),
     pretrained=dict(
         type='LoadPretrainedHook',
-        checkpoint='work_dirs/stage1_mars/epoch_120.pth',
+        checkpoint='work_dirs/clipreid_stage1_mars/epoch_120.pth',
         parts=['image_encoder', 'prototype_bank'],
         hint='train stage 1 of configs/clipreid first, or name its checkpoint with '
         '--stage1-checkpoint; see configs/clipreid/README.md',

@@ -1,6 +1,6 @@
-"""CLIP-ReID stage 2 on iLIDS-VID: the MARS recipe; see stage2_mars.py."""
+"""CLIP-ReID stage 2 on iLIDS-VID: the MARS recipe; see clipreid_stage2_mars.py."""
 
-_base_ = './stage2_mars.py'
+_base_ = './clipreid_stage2_mars.py'
 
 data_root = 'data/ilidsvid'
 
@@ -19,4 +19,4 @@ param_scheduler = [
 ]
 train_cfg = dict(max_epochs=8 * 60, val_interval=8 * 5)
 
-default_hooks = dict(pretrained=dict(checkpoint='work_dirs/stage1_ilidsvid/epoch_120.pth'))
+default_hooks = dict(pretrained=dict(checkpoint='work_dirs/clipreid_stage1_ilidsvid/epoch_120.pth'))

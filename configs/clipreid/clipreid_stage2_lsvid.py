@@ -1,6 +1,6 @@
-"""CLIP-ReID stage 1 on LS-VID: the MARS recipe; see stage1_mars.py."""
+"""CLIP-ReID stage 2 on LS-VID: the MARS recipe; see clipreid_stage2_mars.py."""
 
-_base_ = './stage1_mars.py'
+_base_ = './clipreid_stage2_mars.py'
 
 data_root = 'data/lsvid'
 
@@ -9,3 +9,5 @@ val_dataloader = dict(dataset=dict(type='LSVID', data_root=data_root))
 test_dataloader = val_dataloader
 val_evaluator = dict(protocol=dict(_delete_=True, base='market', name='lsvid'))
 test_evaluator = val_evaluator
+
+default_hooks = dict(pretrained=dict(checkpoint='work_dirs/clipreid_stage1_lsvid/epoch_120.pth'))

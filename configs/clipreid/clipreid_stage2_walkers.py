@@ -1,6 +1,6 @@
 """CLIP-ReID stage 2 on the walkers: the MARS recipe in small, as configs/csip/stage2_walkers.py."""
 
-_base_ = './stage2_mars.py'
+_base_ = './clipreid_stage2_mars.py'
 
 data_root = 'data/walkers'
 clip_len = 4  # frames per clip
@@ -42,5 +42,5 @@ train_cfg = dict(max_epochs=max_epochs)
 
 default_hooks = dict(
     logger=dict(interval=5),
-    pretrained=dict(checkpoint='work_dirs/stage1_walkers/epoch_50.pth'),
+    pretrained=dict(checkpoint='work_dirs/clipreid_stage1_walkers/epoch_50.pth'),
 )

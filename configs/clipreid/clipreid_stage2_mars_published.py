@@ -1,11 +1,11 @@
 """CLIP-ReID stage 2 on MARS, with the behaviour of the published code.
 
 Source: the code of Li et al., AAAI 2023, commit eb1898b. Each line below is one difference
-from stage2_mars.py; the README of this folder says what it does. The published code trains
+from clipreid_stage2_mars.py; the README of this folder says what it does. The published code trains
 in half precision: add --amp on a GPU.
 """
 
-_base_ = './stage2_mars.py'
+_base_ = './clipreid_stage2_mars.py'
 
 model = dict(
     data_preprocessor=dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5]),
@@ -20,5 +20,5 @@ train_cfg = dict(val_interval=60)
 default_hooks = dict(
     # The published code keeps the last epoch.
     checkpoint=dict(_delete_=True, type='SafeCheckpointHook', interval=1, max_keep_ckpts=2),
-    pretrained=dict(checkpoint='work_dirs/stage1_mars_published/epoch_120.pth'),
+    pretrained=dict(checkpoint='work_dirs/clipreid_stage1_mars_published/epoch_120.pth'),
 )

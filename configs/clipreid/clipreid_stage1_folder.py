@@ -1,15 +1,11 @@
-"""CLIP-ReID stage 2 on tracklets of your own: the MARS recipe; see stage2_mars.py."""
+"""CLIP-ReID stage 1 on tracklets of your own: the MARS recipe; see clipreid_stage1_mars.py."""
 
-_base_ = './stage2_mars.py'
+_base_ = './clipreid_stage1_mars.py'
 
 data_root = 'data/folder'
-
-model = dict(camera_embedding=None)
 
 train_dataloader = dict(dataset=dict(type='TrackletFolder', data_root=data_root))
 val_dataloader = dict(dataset=dict(type='TrackletFolder', data_root=data_root))
 test_dataloader = val_dataloader
 val_evaluator = dict(protocol=dict(_delete_=True, base='market', name='folder', same_camera='keep'))
 test_evaluator = val_evaluator
-
-default_hooks = dict(pretrained=dict(checkpoint='work_dirs/stage1_folder/epoch_120.pth'))

@@ -1,6 +1,6 @@
-"""CLIP-ReID stage 1 on iLIDS-VID: the MARS recipe; see stage1_mars.py."""
+"""CLIP-ReID stage 1 on iLIDS-VID: the MARS recipe; see clipreid_stage1_mars.py."""
 
-_base_ = './stage1_mars.py'
+_base_ = './clipreid_stage1_mars.py'
 
 data_root = 'data/ilidsvid'
 
