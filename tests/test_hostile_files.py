@@ -101,8 +101,7 @@ READERS = {
     ),
     'csipreid/torchscript_archive.py:is_torchscript': read_torchscript,
     'csipreid/torchscript_archive.py:read_torchscript': read_torchscript,
-    'tools/analysis_tools/benchmark_data.py:_frame': OWN,
-    'tools/analysis_tools/benchmark_data.py:_skeleton': OWN,
+    **{f'tools/analysis_tools/benchmark_data.py:{n}': OWN for n in ('_frame', '_skeleton')},
     'tools/analysis_tools/benchmark_evaluation.py:grown_gallery': OWN,
     'tools/analysis_tools/benchmark_measure.py:_resident': 'reads /proc',
     'tools/analysis_tools/benchmark_skeletons.py:frames_per_second': OWN,
@@ -111,10 +110,10 @@ READERS = {
     'tools/analysis_tools/parity_rows.py:read_case': 'by the tool, below',
     'tools/analysis_tools/ranking_report.py:write_strips': 'images by OpenCV, as decode_image',
     'tools/analysis_tools/ranking_report.py:write': 'images by OpenCV, as decode_image',
-    'tools/misc/kill_and_resume.py:check_files': OWN,
-    'tools/misc/kill_and_resume.py:_check_arrays': OWN,
-    'tools/misc/kill_and_resume.py:finish': OWN,
-    'tools/misc/kill_and_resume.py:check_leaving': OWN,
+    **{
+        f'tools/misc/kill_and_resume.py:{n}': OWN
+        for n in ('check_files', '_check_arrays', 'finish', 'check_leaving')
+    },
     'tools/misc/run_splits.py:run_split': 'a path, given to train.py as one argument',
     'tools/misc/run_splits.py:read_measures': 'by the tool, below',
     'tools/misc/run_study.py:_checkpoint': 'a path, given to train.py as one argument',
@@ -125,13 +124,11 @@ READERS = {
     'tools/misc/study_tasks.py:run_command': OWN,
     'tools/model_converters/clip_to_csipreid.py:_read_safetensors': 'by the tool, below',
     'tools/model_converters/publish_model.py:publish': OWN,
-    'demo/quickstart.py:draw_losses': OWN,
-    'demo/quickstart.py:_list': OWN,
-    'demo/quickstart.py:picture': OWN,
+    **{f'demo/quickstart.py:{n}': OWN for n in ('draw_losses', '_list', 'picture')},
 }
 READERS_OF_CHECKPOINTS = {
-    'apis.VideoReIDInferencer': lambda p: VideoReIDInferencer(STAGE2, p),
-    'its own config': lambda p: VideoReIDInferencer(weights=p),
+    'apis': lambda p: VideoReIDInferencer(STAGE2, p),
+    'its config': lambda p: VideoReIDInferencer(weights=p),
 }
 
 # Arguments with which each script reads a hostile file; a text says why it reads none.
@@ -195,27 +192,20 @@ TOOLS = {
     ],
     'tools/analysis_tools/ceilings.py': [lambda p: [named(p, name='walkers.json').parent]],
     'tools/misc/kill_and_resume.py': OWN,
-    'tools/analysis_tools/benchmark.py': OWN,
-    'tools/analysis_tools/benchmark_evaluation.py': OWN,
-    'tools/analysis_tools/benchmark_skeletons.py': OWN,
+    **{f'tools/analysis_tools/benchmark{n}.py': OWN for n in ('', '_evaluation', '_skeletons')},
     **{
         f'tools/analysis_tools/benchmark_{part}.py': 'a part of benchmark.py, which says so'
-        for part in ('data', 'measure', 'models', 'published', 'stage1', 'stages')
-    },
+        for part in ('data', 'measure', 'models', 'published', 'stage1', 'stages')},
     **{
         f'tools/analysis_tools/parity_{part}.py': 'a part of check_parity.py, which says so'
-        for part in ('clipreid', 'csip', 'rows', 'tfclip')
-    },
+        for part in ('clipreid', 'csip', 'rows', 'tfclip')},
     **{
         f'tools/misc/study_{part}.py': 'a part of run_study.py, which says so'
-        for part in ('plan', 'report', 'tasks')
-    },
+        for part in ('plan', 'report', 'tasks')},
     'demo/quickstart.py': OWN,
-    'tools/dist_train.sh': 'hands its arguments to train.py',
-    'tools/dist_test.sh': 'hands its arguments to test.py',
-    'tools/slurm_job.sh': 'hands its arguments to train.py',
-    'tools/slurm_train.sh': 'hands its arguments to train.py',
-    'tools/slurm_test.sh': 'hands its arguments to test.py',
+    **{
+        f'tools/{name}.sh': 'hands its arguments to train.py or test.py'
+        for name in ('dist_train', 'dist_test', 'slurm_job', 'slurm_train', 'slurm_test')},
 }  # fmt: skip
 
 
