@@ -3,7 +3,7 @@
 No text tower has weights for this; what the texts know they learn from the images.
 """
 
-_base_ = '../clipreid/stage1_mars.py'
+_base_ = '../clipreid/clipreid_stage1_mars.py'
 
 data_root = 'data/walkers'
 clip_len = 4  # frames per tracklet

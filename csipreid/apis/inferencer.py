@@ -368,11 +368,13 @@ class VideoReIDInferencer(BaseInferencer):
                     path = output.staging / f'tracklet{number:05}.png'
                     mmcv.imwrite(sheet[..., ::-1], str(path))  # mmcv writes BGR
         if show:
-            if self.visualizer is None:
+            visualizer: Any = self.visualizer
+            if visualizer is None:
                 with DefaultScope.overwrite_default_scope(self.scope):
-                    self.visualizer = VISUALIZERS.build(dict(type='ReIDVisualizer'))
+                    visualizer = VISUALIZERS.build(dict(type='ReIDVisualizer'))
+                self.visualizer = visualizer
             for number, sheet in enumerate(sheets):
-                self.visualizer.show(sheet, f'tracklet {number}', wait_time=wait_time)
+                visualizer.show(sheet, f'tracklet {number}', wait_time=wait_time)
         return sheets
 
 

@@ -153,7 +153,7 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any]:
     if not Path(path).is_file():
         raise FileNotFoundError(f'{path} not found')
     try:
-        values = json.loads(read_text(path))
+        values = json.loads(read_text(Path(path)))
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f'{path} is no JSON: {error}') from error
     if not isinstance(values, dict):

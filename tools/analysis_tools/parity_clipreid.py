@@ -60,7 +60,7 @@ def blocks(case: Case) -> dict[str, Callable[[], Iterator[Row]]]:
 def build(case: Case, stage: int) -> tuple[Any, Config]:
     """Return the model of a stage in training mode, and its config."""
     sizes = case.meta['sizes']
-    cfg = Config.fromfile(CONFIGS / 'clipreid' / f'stage{stage}_mars_published.py')
+    cfg = Config.fromfile(CONFIGS / 'clipreid' / f'clipreid_stage{stage}_mars_published.py')
     patch = case.state['image_encoder.patch_embed.projection.weight'].shape[-1]
     set_tower(cfg.model, dict(sizes, patch=patch), sizes['image_size'])
     cfg.model.num_ids = sizes['num_ids']
