@@ -5,6 +5,7 @@ from csipreid.models.backbones.clip_vision_transformer import CLIPVisionTransfor
 from csipreid.models.backbones.image_tokens import ImageTokens
 from csipreid.models.backbones.mmpretrain_image_encoder import MMPretrainImageEncoder
 from csipreid.models.backbones.skeleton_graph_transformer import SkeletonGraphTransformer
+from csipreid.models.backbones.transg_encoder import TranSGEncoder
 
 __all__ = [
     'CLIPVisionTransformer',
@@ -12,4 +13,5 @@ __all__ = [
     'ImageTokens',
     'MMPretrainImageEncoder',
     'SkeletonGraphTransformer',
+    'TranSGEncoder',
 ]
