@@ -10,7 +10,7 @@ clip_len = 6  # frames per clip
 embed_dim = 128
 num_instances = 4  # clips per identity in a batch
 batch_size = 24 * num_instances  # clips
-max_epochs = 30
+max_epochs = 15
 base_lr = 2e-3
 
 model = dict(
