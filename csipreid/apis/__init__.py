@@ -1,5 +1,6 @@
 """Use of trained models from Python."""
 
 from csipreid.apis.inferencer import VideoReIDInferencer
+from csipreid.apis.skeleton_inferencer import SkeletonReIDInferencer
 
-__all__ = ['VideoReIDInferencer']
+__all__ = ['SkeletonReIDInferencer', 'VideoReIDInferencer']

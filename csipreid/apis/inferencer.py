@@ -4,7 +4,7 @@ import inspect
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +56,7 @@ class VideoReIDInferencer:
         checkpoint: str | os.PathLike,
         device: str | torch.device | None = None,
     ) -> None:
-        cfg = _read_config(config)
+        cfg = self._read_config(config)
         content = read_checkpoint(Path(checkpoint))
         wanted = inspect.signature(MODELS.get(cfg.model.type)).parameters
         sizes = {k: v for k, v in data_sizes(content, str(checkpoint)).items() if k in wanted}
@@ -82,7 +82,7 @@ class VideoReIDInferencer:
             TypeError, ValueError: If an argument is of another kind, or a tracklet
                 has no frames; or the model's embeddings have no direction.
         """
-        return self._embed(describe_tracklets(tracklets, 'tracklets'), batch_size)
+        return self._embed(self._describe(tracklets, 'tracklets'), batch_size)
 
     def search(
         self,
@@ -105,12 +105,11 @@ class VideoReIDInferencer:
             TypeError, ValueError: If an argument is of another kind.
         """
         topk = _positive(topk, 'topk')
-        asked = describe_tracklets(queries, 'queries')
-        # An array of pixels holds tracklets, one of fractions embeddings.
-        if isinstance(gallery, np.ndarray) and not (gallery.ndim > 2 and gallery.dtype == np.uint8):
+        asked = self._describe(queries, 'queries')
+        if isinstance(gallery, np.ndarray) and not self._holds_tracklets(gallery):
             embedded = _unit_rows(gallery, 'gallery')
         else:
-            embedded = self._embed(describe_tracklets(gallery, 'gallery'), batch_size)
+            embedded = self._embed(self._describe(gallery, 'gallery'), batch_size)
         found = self._embed(asked, batch_size)
         if embedded.shape[1] != found.shape[1]:
             raise ValueError(
@@ -120,6 +119,27 @@ class VideoReIDInferencer:
         similarities = found @ embedded.T  # (Q, G)
         indices = np.argsort(-similarities, axis=1, kind='stable')[:, :topk]
         return SearchResult(indices, np.take_along_axis(similarities, indices, axis=1))
+
+    @staticmethod
+    def _read_config(config: str | os.PathLike | Config) -> Config:
+        """Return a config whose model embeds frames alone."""
+        cfg = read_model_config(config)
+        if 'LoadSkeletons' in [step.get('type') for step in cfg.test_pipeline]:
+            raise ValueError(
+                f'{cfg.model.type} needs skeletons to test (LoadSkeletons in test_pipeline), as '
+                'the model of stage 1 does; take a config and checkpoint of stage 2'
+            )
+        return cfg
+
+    @staticmethod
+    def _describe(tracklets: Any, name: str) -> list[dict]:
+        """Describe tracklets as a data set does, after checking all of them."""
+        return describe_tracklets(tracklets, name)
+
+    @staticmethod
+    def _holds_tracklets(gallery: np.ndarray) -> bool:
+        """Tell an array of pixels, which holds tracklets, from one of embeddings."""
+        return gallery.ndim > 2 and gallery.dtype == np.uint8
 
     def _embed(self, items: list[dict], batch_size: int) -> np.ndarray:
         """Embed described tracklets, float32, (N, D), of unit length."""
@@ -144,8 +164,13 @@ class VideoReIDInferencer:
         return Compose(steps)(item)
 
 
-def _read_config(config: str | os.PathLike | Config) -> Config:
-    """Return a config whose model embeds frames alone."""
+def read_model_config(config: str | os.PathLike | Config) -> Config:
+    """Return a config that has a model and a test pipeline.
+
+    Raises:
+        FileNotFoundError: If it does not exist.
+        ValueError: If it has not.
+    """
     if not isinstance(config, Config):
         if not Path(config).is_file():
             raise FileNotFoundError(f'config {os.fspath(config)} not found')
@@ -153,12 +178,6 @@ def _read_config(config: str | os.PathLike | Config) -> Config:
     absent = [name for name in ('model', 'test_pipeline') if config.get(name) is None]
     if absent:
         raise ValueError(f'the config has no {" and no ".join(absent)}; is it one of a model?')
-    steps = [step.get('type') for step in config.test_pipeline]
-    if 'LoadSkeletons' in steps:
-        raise ValueError(
-            f'{config.model.type} needs skeletons to test (LoadSkeletons in test_pipeline), as '
-            'the model of stage 1 does; take a config and checkpoint of stage 2'
-        )
     return config
 
 
