@@ -54,6 +54,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--protocol', choices=list_protocols(), help='rules of the evaluation; see the README'
     )
     parser.add_argument(
+        '--metric',
+        choices=['cosine', 'euclidean'],
+        help='how embeddings are compared, in place of what the protocol says',
+    )
+    parser.add_argument(
         '--rerank', type=rerank_argument, metavar='K1,K2,LAMBDA', help='k-reciprocal re-ranking'
     )
     parser.add_argument('--out', metavar='FILE', help='write the result to this file')
@@ -141,7 +146,7 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.test_dataloader.batch_size = batch_size
 
     metrics = list(configs_of_type(cfg.test_evaluator, 'ReIDMetric'))
-    wanted = [name for name in ('protocol', 'rerank') if getattr(args, name) is not None]
+    wanted = [name for name in ('protocol', 'metric', 'rerank') if getattr(args, name) is not None]
     pictures = [name for name in ('show_dir', 'show') if getattr(args, name)]
     if (wanted or pictures) and not metrics:
         option = (wanted + pictures)[0].replace('_', '-')
@@ -149,6 +154,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
     for metric in metrics:
         if args.protocol is not None:
             metric.protocol = args.protocol
+        if args.metric is not None:
+            rules = metric.get('protocol', 'tfclip')
+            rules = dict(rules) if isinstance(rules, dict) else dict(base=rules)
+            metric.protocol = dict(rules, metric=args.metric)
         if args.rerank is not None:
             metric.rerank = list(args.rerank)  # a Config cannot hold named tuples
 

@@ -91,7 +91,7 @@ def load_model(
         raise ValueError('settings are for .onnx files; a config has its own')
     if weights is None:
         raise ValueError('give a checkpoint as well as the config; or an .onnx file alone')
-    cfg = None if config is None else _read_config(config)
+    cfg = None if config is None else read_model_config(config)
     if cfg is not None:
         _check_frames_alone(cfg)  # before a large file is read
     content = read_checkpoint(Path(weights))
@@ -162,7 +162,7 @@ def _registered(root: Any) -> dict[str, Any]:
     return {name: kind for part in registries for name, kind in part.module_dict.items()}
 
 
-def _read_config(config: str | os.PathLike | Config) -> Config:
+def read_model_config(config: str | os.PathLike | Config) -> Config:
     """Read a config file, or copy a config."""
     if isinstance(config, Config):
         return config

@@ -5,6 +5,7 @@ from csipreid.datasets.ilids_vid import ILIDSVID
 from csipreid.datasets.ls_vid import LSVID
 from csipreid.datasets.mars import MARS
 from csipreid.datasets.samplers import IdentitySampler
+from csipreid.datasets.skeleton_sequences import SkeletonSequences
 from csipreid.datasets.tracklet_dataset import TrackletDataset
 from csipreid.datasets.tracklet_folder import TrackletFolder
 
@@ -13,6 +14,7 @@ __all__ = [
     'LSVID',
     'MARS',
     'IdentitySampler',
+    'SkeletonSequences',
     'TrackletDataset',
     'TrackletFolder',
     'collate_clips',

@@ -66,6 +66,18 @@ _PRESETS = {
         Protocol('market', query_in_gallery=False),
         # One camera queries, the other is the gallery; identities are counted from 0.
         Protocol('ilids', query_in_gallery=False, junk_pid=None, distractor_pid=None),
+        # Skeletons alone, as TranSG (Rao and Miao, CVPR 2023) scores each of these sets: probe
+        # sequences against gallery sequences, whatever the view. It takes metric='euclidean'.
+        *(
+            Protocol(
+                name,
+                query_in_gallery=False,
+                same_camera='keep',
+                junk_pid=None,
+                distractor_pid=None,
+            )
+            for name in ('biwi', 'ias', 'ks20', 'kgbd')
+        ),
     )
 }
 

@@ -22,9 +22,10 @@ class ReIDMetric(BaseMetric):
 
     Args:
         protocol: Name of a preset ('mars_official', 'tfclip', 'csip', 'market',
-            'ilids'), or a dict with a preset's name under ``base`` and the rules
-            to change; see :class:`csipreid.evaluation.protocol.Protocol`. The
-            default ranks the queries against one another too.
+            'ilids', 'biwi', 'ias', 'ks20', 'kgbd'), or a dict with a preset's name
+            under ``base`` and the rules to change; see
+            :class:`csipreid.evaluation.protocol.Protocol`. The default
+            ranks the queries against one another too.
         ranks: Ranks of the CMC curve to report.
         rerank: (k1, k2, lambda) of k-reciprocal re-ranking; None for none.
         test_mode: How clips stand for tracklets, for the log.

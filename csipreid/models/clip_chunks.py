@@ -24,8 +24,9 @@ def clip_chunks(data: dict, max_clips: int) -> Iterator[dict]:
         ValueError: If the samples' ``num_clips`` are not those of the frames.
     """
     samples = data['data_samples']
-    name, axes = ('frames', 5) if 'frames' in data['inputs'] else ('frame_features', 3)
-    several = [clips.ndim == axes for clips in data['inputs'][name]]
+    axes_of = dict(frames=5, frame_features=3, skeletons=4)  # with all clips of a tracklet
+    name = next(key for key in axes_of if key in data['inputs'])
+    several = [clips.ndim == axes_of[name] for clips in data['inputs'][name]]
     counts = [
         len(clips) if many else 1 for clips, many in zip(data['inputs'][name], several, strict=True)
     ]

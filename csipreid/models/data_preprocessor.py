@@ -10,6 +10,44 @@ from csipreid.registry import MODELS
 
 
 @MODELS.register_module()
+class SkeletonDataPreprocessor(BaseDataPreprocessor):
+    """Stack the clips of a batch of skeletons alone.
+
+    A sample may hold one clip, (T, V, 3), or all clips of its sequence, (N, T, V, 3); those
+    are laid one behind the other, and ``num_clips`` of its data sample says how many they are.
+
+    Args:
+        non_blocking: Whether copies to the device may run beside computation.
+    """
+
+    def __init__(self, non_blocking: bool = True) -> None:
+        super().__init__(non_blocking)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Prepare one batch.
+
+        Args:
+            data: ``inputs``: dict with ``skeletons`` (float, (T, V, 3) or (N, T, V, 3) each);
+                ``data_samples``: list.
+            training: Unused; required by the interface.
+
+        Returns:
+            ``inputs`` with ``skeletons`` (float32, (B, T, V, 3)) and ``skeleton_valid`` (bool,
+            (B, T)); ``data_samples`` as given.
+
+        Raises:
+            ValueError: If there are no skeletons, or the clips differ in shape.
+        """
+        data = self.cast_data(data)
+        samples = data.get('data_samples')
+        if 'skeletons' not in data['inputs']:
+            raise ValueError(
+                'the batch holds no skeletons; put TakeSkeletons or LoadSkeletons into the pipeline'
+            )
+        return dict(inputs=_skeletons(data['inputs'], samples), data_samples=samples)
+
+
+@MODELS.register_module()
 class ReIDDataPreprocessor(BaseDataPreprocessor):
     """Stack the clips of a batch and normalise their frames on the device.
 
@@ -59,19 +97,19 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
             ``skeleton_valid`` (bool, (B, T)); ``data_samples`` as given.
 
         Raises:
-            ValueError: If the clips of the batch differ in shape.
+            ValueError: If there are no frames, or the clips of the batch differ in shape.
         """
         data = self.cast_data(data)
         data_samples = data.get('data_samples')
         if 'frame_features' in data['inputs']:
             features = _batch(data['inputs']['frame_features'], 3, 'frame_features')
             inputs = dict(frame_features=features.float())
+        elif 'frames' not in data['inputs']:
+            raise ValueError('the batch holds no frames; put LoadFrames into the pipeline')
         else:
             inputs = dict(frames=self.normalize(*_clips(data['inputs']['frames'], 5, 'frames')))
         if 'skeletons' in data['inputs']:
-            skeletons = _batch(data['inputs']['skeletons'], 4, 'skeletons').float()
-            inputs['skeletons'] = skeletons
-            inputs['skeleton_valid'] = self._valid(data_samples, skeletons)
+            inputs.update(_skeletons(data['inputs'], data_samples))
         return dict(inputs=inputs, data_samples=data_samples)
 
     def normalize(self, *parts: Tensor) -> Tensor:
@@ -92,12 +130,16 @@ class ReIDDataPreprocessor(BaseDataPreprocessor):
             place.copy_(part.to(frames.device, non_blocking=True))
         return frames.sub_(self.mean).div_(self.std)
 
-    def _valid(self, data_samples: Sequence | None, skeletons: Tensor) -> Tensor:
-        """Collect which frames have a skeleton, bool, (B, T); all where nothing is said."""
-        if data_samples is None or any('skeleton_valid' not in s for s in data_samples):
-            return skeletons.new_ones(skeletons.shape[:2], dtype=torch.bool)
-        valid = [torch.as_tensor(sample.skeleton_valid) for sample in data_samples]
-        return _batch(valid, 2, 'skeleton_valid').bool().to(skeletons.device, non_blocking=True)
+
+def _skeletons(inputs: dict, data_samples: Sequence | None) -> dict[str, Tensor]:
+    """Join the skeletons of a batch and collect which frames have one, all if nothing is said."""
+    skeletons = _batch(inputs['skeletons'], 4, 'skeletons').float()
+    if data_samples is None or any('skeleton_valid' not in s for s in data_samples):
+        valid = skeletons.new_ones(skeletons.shape[:2], dtype=torch.bool)
+    else:
+        parts = [torch.as_tensor(sample.skeleton_valid) for sample in data_samples]
+        valid = _batch(parts, 2, 'skeleton_valid').bool()
+    return dict(skeletons=skeletons, skeleton_valid=valid.to(skeletons.device, non_blocking=True))
 
 
 def _batch(items: Sequence[Tensor], ndim: int, name: str) -> Tensor:

@@ -9,6 +9,20 @@ from csipreid.skeletons import Layout
 BOX_HEIGHT, BOX_WIDTH = 7.0, 3.3
 
 
+def bone_lengths(skeletons: Tensor, layout: Layout) -> Tensor:
+    """Measure each skeleton's bones.
+
+    Args:
+        skeletons: Joint positions, any unit, float, (..., V, C).
+        layout: Which joints are connected.
+
+    Returns:
+        In the unit of the positions, in the order of the layout's bones, float, (..., V - 1).
+    """
+    parents, children = (list(ends) for ends in zip(*layout.bones, strict=True))
+    return (skeletons[..., children, :] - skeletons[..., parents, :]).norm(dim=-1)
+
+
 def mean_bone_length(skeletons: Tensor, layout: Layout) -> Tensor:
     """Average the lengths of each skeleton's bones.
 
@@ -20,9 +34,7 @@ def mean_bone_length(skeletons: Tensor, layout: Layout) -> Tensor:
         In the unit of the positions, at least 1e-3 (where all joints are in one
         place), float, (...).
     """
-    parents, children = (list(ends) for ends in zip(*layout.bones, strict=True))
-    bones = skeletons[..., children, :] - skeletons[..., parents, :]
-    return bones.norm(dim=-1).mean(dim=-1).clamp(min=1e-3)
+    return bone_lengths(skeletons, layout).mean(dim=-1).clamp(min=1e-3)
 
 
 def without_scale(skeletons: Tensor, layout: Layout) -> Tensor:

@@ -141,6 +141,43 @@ _KINECT25 = dict(
     root='pelvis',
 )
 
+# OpenPose without eyes and ears (Cao et al., TPAMI 2019), as CASIA-B's skeletons in TranSG; its
+# joint 0, at the nose, is the origin there.
+_CASIA14 = dict(
+    joints=(
+        *('head', 'thorax', 'right_shoulder', 'right_elbow', 'right_wrist', 'left_shoulder'),
+        *('left_elbow', 'left_wrist', 'right_hip', 'right_knee', 'right_ankle', 'left_hip'),
+        *('left_knee', 'left_ankle'),
+    ),
+    bones=(
+        *(('head', 'thorax'), ('thorax', 'right_shoulder'), ('right_shoulder', 'right_elbow')),
+        *(('right_elbow', 'right_wrist'), ('thorax', 'left_shoulder')),
+        *(('left_shoulder', 'left_elbow'), ('left_elbow', 'left_wrist'), ('thorax', 'right_hip')),
+        *(('right_hip', 'right_knee'), ('right_knee', 'right_ankle'), ('thorax', 'left_hip')),
+        *(('left_hip', 'left_knee'), ('left_knee', 'left_ankle')),
+    ),
+    root='head',
+)
+
+# The 18 joints of Kinect v2 in the files of the UCalgary gait data set, in their order.
+_UCALGARY18 = dict(
+    joints=(
+        *('left_foot', 'left_ankle', 'left_knee', 'left_hip', 'right_foot', 'right_ankle'),
+        *('right_knee', 'right_hip', 'pelvis', 'spine', 'neck', 'head', 'left_shoulder'),
+        *('right_shoulder', 'left_wrist', 'right_wrist', 'left_elbow', 'right_elbow'),
+    ),
+    bones=(
+        *(('pelvis', 'spine'), ('spine', 'neck'), ('neck', 'head'), ('neck', 'left_shoulder')),
+        *(('left_shoulder', 'left_elbow'), ('left_elbow', 'left_wrist')),
+        *(('neck', 'right_shoulder'), ('right_shoulder', 'right_elbow')),
+        *(('right_elbow', 'right_wrist'), ('pelvis', 'left_hip'), ('left_hip', 'left_knee')),
+        *(('left_knee', 'left_ankle'), ('left_ankle', 'left_foot'), ('pelvis', 'right_hip')),
+        *(('right_hip', 'right_knee'), ('right_knee', 'right_ankle')),
+        ('right_ankle', 'right_foot'),
+    ),
+    root='pelvis',
+)
+
 TABLES: dict[str, dict] = dict(
     h36m=_H36M,
     coco=_COCO,
@@ -148,4 +185,6 @@ TABLES: dict[str, dict] = dict(
     smpl=_SMPL,
     kinect20=_KINECT20,
     kinect25=_KINECT25,
+    casia14=_CASIA14,
+    ucalgary18=_UCALGARY18,
 )

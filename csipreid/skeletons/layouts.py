@@ -1,5 +1,6 @@
 """Joint layouts: names, bones, left/right pairs and root."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from csipreid.skeletons.layout_tables import TABLES
@@ -68,6 +69,48 @@ _LAYOUTS = {name: _build(name, table) for name, table in TABLES.items()}
 def list_layouts() -> list[str]:
     """Return the names of the known layouts."""
     return list(_LAYOUTS)
+
+
+def register_layout(
+    name: str, joints: Sequence[str], bones: Sequence[tuple[str, str]], root: str
+) -> Layout:
+    """Make a layout known under a name; a config imports who calls this by ``custom_imports``.
+
+    Args:
+        name: New name.
+        joints: Names of the joints in storage order, each once. One that begins with ``left_``
+            needs its partner ``right_``; joints named as those of 'h36m' can be mapped to it.
+        bones: Pairs (parent, child) of joints, from the root outwards; together a tree.
+        root: Joint that is the origin of a centred skeleton.
+
+    Raises:
+        ValueError: If another layout has the name, a joint comes twice or has no partner, or
+            the bones name unknown joints or form no tree from the root.
+    """
+    names = set(joints)
+    if len(names) < len(joints) or root not in names:
+        raise ValueError(f'layout {name!r}: joints must come once each, and the root among them')
+    unknown = {joint for bone in bones for joint in bone} - names
+    partners = {f'right_{j.removeprefix("left_")}' for j in names if j.startswith('left_')}
+    if unknown or partners - names:
+        raise ValueError(
+            f'layout {name!r} has no joint {sorted(unknown | (partners - names))[0]!r}, which a '
+            'bone or the other side needs'
+        )
+    reached = {root}
+    for parent, child in bones:
+        if parent not in reached or child in reached:
+            raise ValueError(
+                f'layout {name!r}: the bone from {parent!r} to {child!r} does not lead from the '
+                'root outwards to a new joint'
+            )
+        reached.add(child)
+    if reached != names:
+        raise ValueError(f'layout {name!r}: no bone leads to {sorted(names - reached)[0]!r}')
+    layout = _build(name, dict(joints=tuple(joints), bones=tuple(bones), root=root))
+    if _LAYOUTS.setdefault(name, layout) != layout:
+        raise ValueError(f'there is another layout {name!r}; choose a new name')
+    return layout
 
 
 def get_layout(name: str) -> Layout:

@@ -71,6 +71,18 @@ _DERIVED: dict[str, dict[str, Weights]] = dict(
     ),
     kinect20=_KINECT,
     kinect25=_KINECT,
+    casia14=dict(
+        pelvis=_PELVIS,
+        spine=_SPINE,
+        neck=_middle('head'),
+        head=_above(_middle('thorax'), _middle('head'), _NOSE, _TOP),
+    ),
+    # Its neck is Kinect's, at the height of the shoulders or above; their middle is measured.
+    ucalgary18=dict(
+        thorax=_THORAX,
+        neck=_above(_THORAX, _middle('head'), _EYE, _NOSE),
+        head=_above(_THORAX, _middle('head'), _EYE, _TOP),
+    ),
 )
 
 
@@ -84,12 +96,16 @@ def mapping_matrix(layout: str) -> np.ndarray:
         Weights, each row adding up to 1, float64, (17, V).
 
     Raises:
-        ValueError: If the layout is unknown.
+        ValueError: If the layout is unknown, or it was registered and lacks a joint.
     """
     source, target = get_layout(layout), get_layout('h36m')
     matrix = np.zeros((target.num_joints, source.num_joints))
     for row, joint in enumerate(target.joints):
-        for name, weight in _DERIVED[layout].get(joint, {joint: 1.0}).items():
+        for name, weight in _DERIVED.get(layout, {}).get(joint, {joint: 1.0}).items():
+            if name not in source.joints:
+                raise ValueError(
+                    f"layout {layout!r} has no joint {name!r}, so it cannot be mapped to 'h36m'"
+                )
             matrix[row, source.joints.index(name)] = weight
     return matrix
 

@@ -11,6 +11,7 @@ from csipreid.datasets.transforms.frames import EraseFrames, JitterColors, Resiz
 from csipreid.datasets.transforms.loading import LoadFrames, LoadSkeletons
 from csipreid.datasets.transforms.paired import FlipClip
 from csipreid.datasets.transforms.sampling import SampleClip
+from csipreid.datasets.transforms.sequences import MapSkeletons, TakeSkeletons
 from csipreid.datasets.transforms.skeletons import (
     CenterSkeletons,
     JitterSkeletons,
@@ -26,9 +27,11 @@ __all__ = [
     'JitterSkeletons',
     'LoadFrames',
     'LoadSkeletons',
+    'MapSkeletons',
     'MirrorSkeletons',
     'PackReIDInputs',
     'ResizeFrames',
     'RotateSkeletons',
     'SampleClip',
+    'TakeSkeletons',
 ]

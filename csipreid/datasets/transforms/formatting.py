@@ -14,7 +14,8 @@ from csipreid.structures import ReIDDataSample
 class PackReIDInputs(BaseTransform):
     """Pack a clip into what a model receives.
 
-    Required keys: ``frames`` (uint8, (T, H, W, 3)) or ``frame_features`` (float32, (T, D)),
+    Required keys: ``frames`` (uint8, (T, H, W, 3)) or ``frame_features`` (float32, (T, D)), which
+    a clip of skeletons alone lacks,
     ``frame_inds``, ``num_clips``, ``frame_paths``, ``pid``, ``camid``, ``label``, ``subset``;
     ``skeletons`` and ``skeleton_valid`` if skeletons were loaded.
 
@@ -39,6 +40,8 @@ class PackReIDInputs(BaseTransform):
         shape = results['frame_inds'].shape
         if 'frame_features' in results:
             inputs = dict(frame_features=_tensor(results['frame_features'], shape))
+        elif 'frames' not in results and 'skeletons' in results:
+            inputs = {}
         else:
             frames = _tensor(stacked_frames(results, type(self).__name__), shape)
             inputs = dict(frames=frames.movedim(-1, -3))  # (..., 3, H, W)

@@ -6,6 +6,7 @@ from csipreid.models.backbones.image_tokens import ImageTokens
 from csipreid.models.backbones.mmpretrain_image_encoder import MMPretrainImageEncoder
 from csipreid.models.backbones.prompted_text_encoder import PromptedTextEncoder
 from csipreid.models.backbones.skeleton_graph_transformer import SkeletonGraphTransformer
+from csipreid.models.backbones.transg_encoder import TranSGEncoder
 
 __all__ = [
     'CLIPVisionTransformer',
@@ -14,4 +15,5 @@ __all__ = [
     'MMPretrainImageEncoder',
     'PromptedTextEncoder',
     'SkeletonGraphTransformer',
+    'TranSGEncoder',
 ]

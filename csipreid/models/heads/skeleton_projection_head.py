@@ -43,8 +43,7 @@ class SkeletonProjectionHead(nn.Module):
             One embedding per clip, float, (B, P); zero for a clip without
             any skeleton.
         """
-        frames = tokens.mean(dim=2).masked_fill(~valid[..., None], 0)  # (B, T, P)
-        clips = frames.sum(dim=1) / valid.sum(dim=1, keepdim=True).clamp(min=1)
+        clips = mean_over_body(tokens, valid)
         if self.norm is None:
             return clips
         found = valid.any(dim=1)[:, None]  # (B, 1)
@@ -52,3 +51,9 @@ class SkeletonProjectionHead(nn.Module):
         mean = clips.sum(dim=0) / found.sum().clamp(min=1)
         normed = self.norm(torch.where(found, clips, mean))
         return normed.masked_fill(~found, 0)
+
+
+def mean_over_body(tokens: Tensor, valid: Tensor) -> Tensor:
+    """Average tokens (B, T, V, P) over joints, then over the valid (B, T) frames, (B, P)."""
+    frames = tokens.mean(dim=2).masked_fill(~valid[..., None], 0)  # (B, T, P)
+    return frames.sum(dim=1) / valid.sum(dim=1, keepdim=True).clamp(min=1)
