@@ -61,7 +61,9 @@ def _why(call: ast.Call, taken: inspect.Signature) -> str | None:
                 reason = f'its {name} would be {variable}'
     if reason is None:
         return None
-    return f'is called with ({", ".join(given)}) and takes ({", ".join(taken.parameters)}): {reason}'
+    return (
+        f'is called with ({", ".join(given)}) and takes ({", ".join(taken.parameters)}): {reason}'
+    )
 
 
 @functools.cache
