@@ -4,13 +4,12 @@ import os
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import NamedTuple
 
 from csipreid.datasets.transforms.file_listing import find_missing, find_twins
 from csipreid.datasets.transforms.image_files import decode_image
 from csipreid.diagnosis.report import Report
+from csipreid.worker_processes import worker_pool
 
 _SMALLEST = 8  # pixels; a side below this shows nobody
 _CHUNK = 256
@@ -162,7 +161,7 @@ def _read_all(
         results: Iterator[list[FrameState]] = map(_read_chunk, chunks)
         yield from _flatten(results, progress)
         return
-    with ProcessPoolExecutor(num_workers, get_context('spawn')) as pool:
+    with worker_pool(num_workers) as pool:
         yield from _flatten(pool.map(_read_chunk, chunks), progress)
 
 

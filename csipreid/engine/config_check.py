@@ -13,6 +13,7 @@ from mmengine.utils.dl_utils import set_multi_processing
 from torch import nn
 from torch.utils.data import DataLoader
 
+from csipreid.engine.loss_calls import is_loss_slot, why_loss_does_not_fit
 from csipreid.engine.signatures import Signature, describe, fits, signature_of
 from csipreid.registry import (
     DATA_SAMPLERS,
@@ -38,12 +39,15 @@ from csipreid.registry import (
 
 # Arguments whose configs are of another kind than what they belong to.
 _PARTS = dict(
+    act_cfg=MODELS,
     batch_sampler=DATA_SAMPLERS,
     collate_fn=FUNCTIONS,
+    conv_cfg=MODELS,
     dataset=DATASETS,
     datasets=DATASETS,
     init_cfg=WEIGHT_INITIALIZERS,
     metrics=METRICS,
+    norm_cfg=MODELS,
     optimizer=OPTIMIZERS,
     pipeline=TRANSFORMS,
     sampler=DATA_SAMPLERS,
@@ -218,6 +222,8 @@ def _check_item(path: str, registry: Registry, node: Any, default: str | None = 
         if key.endswith('dataloader') and isinstance(value, dict):
             _check_loader(f'{path}.{key}', value)
         elif key in _PARTS:
+            if key == 'norm_cfg' and isinstance(value, dict):  # mmcv takes that one out
+                value = {name: item for name, item in value.items() if name != 'requires_grad'}
             _check_item(f'{path}.{key}', _PARTS[key], value)
         elif key == 'backbone' and library == 'csipreid':
             with DefaultScope.overwrite_default_scope('mmpretrain'):
@@ -226,6 +232,18 @@ def _check_item(path: str, registry: Registry, node: Any, default: str | None = 
             part = registry if _holds_type(value) or registry.name == MODELS.name else None
             if part is not None:
                 _check_item(f'{path}.{key}', part, value)
+        if registry.name == MODELS.name and is_loss_slot(key) and isinstance(value, dict):
+            _check_loss(f'{path}.{key}', kind, key, value)
+
+
+def _check_loss(path: str, model: Any, slot: str, node: dict) -> None:
+    """Refuse a loss that cannot be called as its model calls it."""
+    if node.get('type') is None:
+        return
+    kind = _check_kind(f'{path}.type', MODELS, node['type'])
+    reason = why_loss_does_not_fit(model, slot, kind)
+    if reason:
+        raise ValueError(f'{path}: {_name(kind)} does not fit {_name(model)}: it {reason}')
 
 
 def _check_kind(path: str, registry: Registry, name: Any) -> Any:

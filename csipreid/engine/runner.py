@@ -32,6 +32,7 @@ from csipreid.engine.training_state import (
     training_meta,
 )
 from csipreid.registry import FUNCTIONS, MODEL_WRAPPERS, MODELS, RUNNERS
+from csipreid.worker_processes import end_workers_with_parent
 
 _SIZES = ('num_ids', 'num_cams')  # model arguments that the data decides
 # The default hooks that MMEngine itself lets a config switch off with None.
@@ -97,6 +98,7 @@ class ReIDRunner(Runner):
         if isinstance(dataloader, dict):
             collate = dict(type=FUNCTIONS.get('collate_clips'))
             dataloader = dict(dict(collate_fn=collate), **dataloader)
+            return end_workers_with_parent(Runner.build_dataloader(dataloader, *args, **kwargs))
         return Runner.build_dataloader(dataloader, *args, **kwargs)
 
     @property
@@ -364,9 +366,7 @@ class ReIDRunner(Runner):
         paths = checkpoints_of(self.work_dir, len(self.train_dataloader))
         for path in paths:
             try:
-                checkpoint = self._checkpoints.look_into(
-                    path, get_device()
-                )  # where resume() wants it
+                checkpoint = self._checkpoints.look_into(path, get_device())  # as resume() does
                 check_training_state(checkpoint, f'checkpoint {path}')
                 self._fill(checkpoint, str(path))
             except ValueError as error:

@@ -1,10 +1,8 @@
 """Extraction of skeletons from many crops: in batches, by several processes, resumable."""
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +16,7 @@ from csipreid.pose_estimation.origins import describe_recipe, is_current, make_o
 from csipreid.registry import TASK_UTILS
 from csipreid.skeletons import get_layout, to_h36m
 from csipreid.skeletons.files import write_skeleton_file
+from csipreid.worker_processes import worker_pool
 
 _ROOT = get_layout('h36m').root
 _worker: dict[str, Any] = {}  # what a process keeps from batch to batch
@@ -137,9 +136,7 @@ def _outcomes(
         built = TASK_UTILS.build(estimator)
         yield from ((len(batch), _run_batch(batch, built, recipe)) for batch in batches)
         return
-    pool = ProcessPoolExecutor(
-        num_workers, get_context('spawn'), initializer=_start_worker, initargs=(estimator,)
-    )
+    pool = worker_pool(num_workers, _start_worker, (estimator,))
     try:
         futures = {pool.submit(_run_in_worker, batch, recipe): len(batch) for batch in batches}
         for future in as_completed(futures):
@@ -151,15 +148,6 @@ def _outcomes(
 def _start_worker(estimator: dict[str, Any]) -> None:
     """Remember the estimator; it is built with the first batch, so that errors come back."""
     _worker['config'] = estimator
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this process with its parent: a worker left behind would write into the next run."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_in_worker(batch: Sequence[Job], recipe: str) -> Outcome:

@@ -2,15 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
 import numpy as np
 
 from csipreid.skeletons.files import read_skeleton_file
 from csipreid.skeletons.layouts import get_layout
 from csipreid.skeletons.packed import PACK_SUFFIX, write_pack
+from csipreid.worker_processes import worker_pool
 
 _CHUNK = 1024  # files that a process reads at a time
 
@@ -76,7 +75,7 @@ def _read_chunks(
     if num_workers <= 1:
         yield from map(read, chunks)
         return
-    with ProcessPoolExecutor(num_workers, get_context('spawn')) as pool:
+    with worker_pool(num_workers) as pool:
         yield from pool.map(read, chunks)
 
 

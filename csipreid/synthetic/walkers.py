@@ -1,9 +1,7 @@
 """The walkers: an embedded data set of rendered people, in the layout of MARS."""
 
 import json
-import multiprocessing
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +24,7 @@ from csipreid.synthetic.mars_writer import (
 )
 from csipreid.synthetic.people import Walker, draw_walkers
 from csipreid.synthetic.staging import staged
+from csipreid.worker_processes import worker_pool
 
 META_FILE = 'walkers.json'
 GROUP_SIZE = 3  # identities that share their clothing
@@ -161,9 +160,7 @@ def _run(jobs: Sequence[_Job], num_workers: int) -> Iterator[list[TrackRecord]]:
     if num_workers == 1:
         yield from map(_film_identity, jobs)
         return
-    # A fresh interpreter per worker: forking a process that has threads can hang.
-    context = multiprocessing.get_context('spawn')
-    with ProcessPoolExecutor(num_workers, context, cv2.setNumThreads, (1,)) as pool:
+    with worker_pool(num_workers, cv2.setNumThreads, (1,)) as pool:
         yield from pool.map(_film_identity, jobs)
 
 

@@ -123,6 +123,41 @@ def test_backbone_is_looked_up_where_it_is_built(cfg):
         check_config(cfg)
 
 
+def test_parts_within_a_backbone_of_a_library_are_looked_up(cfg):
+    backbone = dict(type='ResNet', depth=18, norm_cfg=dict(type='BN', requires_grad=False))
+    cfg.model.image_encoder = dict(type='MMPretrainImageEncoder', backbone=backbone)
+    check_config(cfg)
+    cfg.model.image_encoder.backbone.norm_cfg.ep = 1
+    with pytest.raises(ValueError, match=r"backbone\.norm_cfg\.ep: .* did you mean 'eps'"):
+        check_config(cfg)
+    cfg.model.image_encoder.backbone.norm_cfg = dict(type='BNN')
+    with pytest.raises(ValueError, match=r"norm_cfg\.type: .* did you mean 'BN'"):
+        check_config(cfg)
+
+
+@pytest.mark.parametrize(
+    ('stage', 'slot', 'loss', 'reason'),
+    [
+        (2, 'contrastive_loss', 'CrossModalSupConLoss', "missing a required argument: 'pids'"),
+        (2, 'prototype_loss', 'IdentityLoss', 'there is no place for labels'),
+        (2, 'prototype_loss', 'SupConLoss', 'its valid would be labels'),
+        (1, 'loss', 'SupConLoss', r'there is no place for pair\.valid'),
+        (1, 'skeleton_loss', 'BatchHardTripletLoss', r'there is no place for pair\.valid'),
+    ],
+)
+def test_a_loss_that_its_model_cannot_call_is_refused(stage, slot, loss, reason):
+    cfg = Config.fromfile(CONFIG.with_name(f'stage{stage}_walkers.py'))
+    cfg.model[slot] = dict(type=loss)
+    with pytest.raises(ValueError, match=rf'model\.{slot}: {loss} does not fit .*{reason}'):
+        check_config(cfg)
+
+
+def test_a_loss_of_a_library_that_can_be_called_is_accepted(cfg):
+    cfg.model.frame_loss = dict(type='torch.nn.CrossEntropyLoss')
+    cfg.model.contrastive_loss = dict(type='SupConLoss')
+    check_config(cfg)
+
+
 @HOOKS.register_module(name='HookOfAUserForTheConfigCheck')
 class UsersHook:
     """Takes what it likes: a type of its own, and arguments that only it knows."""

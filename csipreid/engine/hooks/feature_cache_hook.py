@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from csipreid.engine.agreement import from_first_rank
 from csipreid.feature_cache import PART_LEN, FeatureCache, FrameStamps, update_stamps
 from csipreid.registry import HOOKS
+from csipreid.worker_processes import end_workers_with_parent
 
 _FORMAT = 2  # of the key; another number makes all caches stale
 _BATCH = 64  # frames; divides PART_LEN, so that a part is the same whoever computes it
@@ -169,6 +170,7 @@ class FeatureCacheHook(Hook):
             collate_fn=_collate,
             pin_memory=torch.cuda.is_available(),
         )
+        end_workers_with_parent(loader)
         quiet = runner.rank != 0
         loaded = iter(track(loader, 'Computing frame features', disable=quiet, transient=True))
         for part in mine:
