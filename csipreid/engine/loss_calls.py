@@ -36,7 +36,7 @@ def why_loss_does_not_fit(model: Any, slot: str, loss: Any) -> str | None:
     except (TypeError, ValueError):  # written in C
         return None
     taken = signature.replace(parameters=list(signature.parameters.values())[1:])  # without self
-    reasons = [_why(call, taken) for call in _calls(model, slot)]
+    reasons = [_why(call, taken) for call in _calls(model, slot)]  # type: ignore[arg-type]
     return None if None in reasons else next(iter(reasons), None)
 
 

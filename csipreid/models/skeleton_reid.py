@@ -1,5 +1,7 @@
 """Re-identification by skeletons alone."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 

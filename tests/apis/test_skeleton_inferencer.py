@@ -16,7 +16,10 @@ def inferencer(tmp_path_factory):
     with DefaultScope.overwrite_default_scope('csipreid'):
         model = MODELS.build(cfg.model, default_args=dict(num_ids=5))
     path = tmp_path_factory.mktemp('skeletons') / 'model.pth'
-    write_checkpoint(dict(state_dict=model.state_dict(), meta=dict(num_ids=5)), path)
+    write_checkpoint(
+        dict(state_dict=model.state_dict(), meta=dict(dataset_meta=dict(num_ids=5, num_cams=1))),
+        path,
+    )
     return SkeletonReIDInferencer(cfg, path, device='cpu')
 
 
