@@ -26,7 +26,9 @@ def test_h36m_is_in_the_order_of_the_published_files(h36m):
     assert h36m.flip_pairs == ((4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16))
 
 
-NUM_JOINTS = dict(h36m=17, coco=17, blazepose=33, smpl=24, kinect20=20, kinect25=25)
+NUM_JOINTS = dict(
+    h36m=17, coco=17, blazepose=33, smpl=24, kinect20=20, kinect25=25, casia14=14, ucalgary18=18
+)
 
 
 def test_all_layouts_of_the_field_are_known():
