@@ -1,6 +1,7 @@
 """Re-identification by skeletons alone."""
 
-import torch
+from typing import Any
+
 from torch import Tensor
 
 from csipreid.models.cross_modal import (
@@ -208,6 +209,6 @@ class BoneLengthReID(ReIDModel):
         raise ValueError('BoneLengthReID has nothing to train; test it without a checkpoint')
 
 
-def _build(config: dict | None, **sizes: int) -> torch.nn.Module | None:
+def _build(config: dict | None, **sizes: int) -> Any:
     """Build a part with its sizes; None for None."""
     return None if config is None else MODELS.build(config, default_args=sizes)

@@ -5,7 +5,10 @@ from csipreid.evaluation.protocol import Protocol, get_protocol, list_protocols
 
 def test_presets_say_whether_queries_are_ranked():
     rules = {name: get_protocol(name).query_in_gallery for name in list_protocols()}
-    assert rules == dict(mars_official=True, tfclip=True, csip=False, market=False, ilids=False)
+    assert rules == dict(
+        mars_official=True, tfclip=True, csip=False, market=False, ilids=False, biwi=False,
+        ias=False, ks20=False, kgbd=False,
+    )  # fmt: skip
 
 
 def test_only_official_mars_takes_trapezoids():

@@ -26,7 +26,9 @@ def test_h36m_is_in_the_order_of_the_published_files(h36m):
     assert h36m.flip_pairs == ((4, 1), (5, 2), (6, 3), (11, 14), (12, 15), (13, 16))
 
 
-NUM_JOINTS = dict(h36m=17, coco=17, blazepose=33, smpl=24, kinect20=20, kinect25=25)
+NUM_JOINTS = dict(
+    h36m=17, coco=17, blazepose=33, smpl=24, kinect20=20, kinect25=25, casia14=14, ucalgary18=18
+)
 
 
 def test_all_layouts_of_the_field_are_known():
@@ -85,8 +87,10 @@ def test_unknown_layout_is_named():
         get_layout('openpose')
 
 
-def test_registered_layout_is_known_and_checked():
-    from csipreid.skeletons import register_layout
+def test_registered_layout_is_known_and_checked(monkeypatch):
+    from csipreid.skeletons import layouts, register_layout
+
+    monkeypatch.setattr(layouts, '_LAYOUTS', dict(layouts._LAYOUTS))  # known here alone
 
     joints, bones = ('hip', 'left_toe', 'right_toe'), (('hip', 'left_toe'), ('hip', 'right_toe'))
     layout = register_layout('three_joints', joints, bones, 'hip')

@@ -67,9 +67,8 @@ class TranSGEncoder(nn.Module):
             nn.Linear(3, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim)
         )
         self.encoding_embed = nn.Linear(num_eigenvectors, embed_dim)
-        self.layers = nn.ModuleList(
-            nn.Linear(embed_dim, 3 * embed_dim, bias=False) for _ in range(depth)
-        )
+        layers = [nn.Linear(embed_dim, 3 * embed_dim, bias=False) for _ in range(depth)]
+        self.layers = nn.ModuleList(layers)
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.ffn = nn.Sequential(
             nn.Linear(embed_dim, 2 * embed_dim),
@@ -85,7 +84,7 @@ class TranSGEncoder(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-        for layer in self.layers:
+        for layer in layers:
             nn.init.normal_(layer.weight)
 
     def forward(self, skeletons: Tensor) -> Tensor:
