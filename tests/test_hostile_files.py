@@ -34,6 +34,7 @@ from csipreid.file_content import describe_content, read_text
 from csipreid.output_folder import check_complete
 from csipreid.skeletons.files import read_origin, read_skeleton_file
 from csipreid.skeletons.packed import PackedSkeletons
+from csipreid.skeletons.sequences import read_sequences
 from csipreid.synthetic import write_walkers
 from csipreid.torchscript_archive import read_torchscript
 
@@ -95,6 +96,10 @@ READERS = {
     'csipreid/skeletons/files.py:read_origin': lambda p: read_origin(str(p)),
     'csipreid/skeletons/files.py:read_skeleton_file': lambda p: read_skeleton_file(str(p), 17),
     'csipreid/skeletons/packed.py:_map_arrays': lambda p: PackedSkeletons(str(p)),
+    'csipreid/skeletons/sequences.py:_read_npz': lambda p: read_sequences(str(p), 'h36m', 17),
+    'csipreid/skeletons/sequences.py:_read_npy': lambda p: read_sequences(
+        str(named(p, name='frame_id_IAS_6.npy').parent), 'h36m', 17
+    ),
     'csipreid/synthetic/walkers.py:_plain': OWN,
     'csipreid/synthetic/walkers.py:_is_finished': lambda p: write_walkers(
         named(p, name='walkers.json').parent
@@ -168,6 +173,18 @@ TOOLS = {
     ],
     'tools/dataset_converters/pack_skeletons.py': [
         lambda p: [named(p, name='part/0001.json').parents[1]]
+    ],
+    'tools/dataset_converters/biwi_to_sequences.py': [
+        lambda p: [
+            named(p, name='Training/001/1-skel.txt').parents[2], '--out', p.with_name('out'),
+            '--clip', '0',
+        ]
+    ],
+    'tools/dataset_converters/ucalgary_to_sequences.py': [
+        lambda p: [p, '--out', p.with_name('out')]
+    ],
+    'tools/dataset_converters/video_to_sequences.py': [
+        lambda p: [FOLDER, '--data-root', _dataset(p), '--out', p.with_name('out')]
     ],
     'tools/dataset_converters/make_walkers.py': [
         lambda p: ['--out', named(p, name='walkers.json').parent]

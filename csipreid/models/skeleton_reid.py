@@ -210,6 +210,6 @@ class BoneLengthReID(ReIDModel):
         raise ValueError('BoneLengthReID has nothing to train; test it without a checkpoint')
 
 
-def _build(config: dict | None, **sizes: int) -> torch.nn.Module | None:
+def _build(config: dict | None, **sizes: int) -> Any:
     """Build a part with its sizes; None for None."""
     return None if config is None else MODELS.build(config, default_args=sizes)

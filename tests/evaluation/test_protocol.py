@@ -54,3 +54,10 @@ def test_misspelt_choice_is_named(rule):
 def test_unknown_metric_is_named():
     with pytest.raises(ValueError, match="metric must be 'cosine' or 'euclidean', got 'l2'"):
         get_protocol(dict(base='csip', metric='l2'))
+
+
+@pytest.mark.parametrize('name', ['biwi', 'ias', 'ks20', 'kgbd'])
+def test_skeleton_presets_rank_probes_against_the_gallery_whatever_the_view(name):
+    protocol = get_protocol(dict(base=name, metric='euclidean'))
+    assert (protocol.query_in_gallery, protocol.same_camera) == (False, 'keep')
+    assert (protocol.junk_pid, protocol.distractor_pid) == (None, None)

@@ -85,3 +85,28 @@ def test_flip_order_is_its_own_inverse(h36m):
 def test_unknown_layout_is_named():
     with pytest.raises(ValueError, match="unknown layout 'openpose'"):
         get_layout('openpose')
+
+
+def test_registered_layout_is_known_and_checked(monkeypatch):
+    from csipreid.skeletons import layouts, register_layout
+
+    monkeypatch.setattr(layouts, '_LAYOUTS', dict(layouts._LAYOUTS))  # known here alone
+
+    joints, bones = ('hip', 'left_toe', 'right_toe'), (('hip', 'left_toe'), ('hip', 'right_toe'))
+    layout = register_layout('three_joints', joints, bones, 'hip')
+    assert (
+        get_layout('three_joints')
+        == layout
+        == register_layout('three_joints', joints, bones, 'hip')
+    )
+    assert layout.flip_order == (0, 2, 1)
+    for change, message in (
+        (dict(joints=('hip', 'left_toe')), "no joint 'right_toe'"),
+        (dict(bones=bones[:1]), "no bone leads to 'right_toe'"),
+        (dict(bones=(('left_toe', 'hip'), *bones)), 'root outwards'),
+        (dict(root='head'), 'the root among them'),
+        (dict(name='h36m'), "another layout 'h36m'"),
+    ):
+        given = dict(name='new_layout', joints=joints, bones=bones, root='hip') | change
+        with pytest.raises(ValueError, match=message):
+            register_layout(**given)

@@ -67,9 +67,8 @@ class TranSGEncoder(nn.Module):
             nn.Linear(3, embed_dim), nn.ReLU(), nn.Linear(embed_dim, embed_dim)
         )
         self.encoding_embed = nn.Linear(num_eigenvectors, embed_dim)
-        self.layers = nn.ModuleList(
-            nn.Linear(embed_dim, 3 * embed_dim, bias=False) for _ in range(depth)
-        )
+        layers = [nn.Linear(embed_dim, 3 * embed_dim, bias=False) for _ in range(depth)]
+        self.layers = nn.ModuleList(layers)
         self.proj = nn.Linear(embed_dim, embed_dim)
         self.ffn = nn.Sequential(
             nn.Linear(embed_dim, 2 * embed_dim),
