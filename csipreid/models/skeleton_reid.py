@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from csipreid.models.cross_modal import (
@@ -120,8 +119,12 @@ class SkeletonReID(ReIDModel):
         tokens, valid = self._tokens(inputs)
         return self.skeleton_head.pool(tokens, valid)
 
+    def embed_tracklets(self, data: dict) -> CrossModalEmbeddings:
+        """Embed a batch of the data loader, one clip of each sequence, for ``PrototypeHook``."""
+        return self.extract_pair(self.data_preprocessor(data, False)['inputs'])
+
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
-        """Embed clips for ``PrototypeHook``; without images both embeddings are the skeleton's."""
+        """Embed clips; without images both embeddings are the skeleton's."""
         tokens, valid = self._tokens(inputs)
         clips = self.skeleton_head.pool(tokens, valid)
         return CrossModalEmbeddings(image=clips, skeleton=clips, valid=valid.any(dim=1))
