@@ -153,7 +153,7 @@ def test_a_checkpoint_is_tested_dumped_and_searched(ucalgary, tmp_path, monkeypa
     np.testing.assert_allclose(searcher(windows), expected, atol=1e-4)
     found = searcher.search(windows[:1], windows, topk=2)
     assert found.indices[0, 0] == 0
-    with pytest.raises(ValueError, match=r'tracklets\[0\] must be joint positions'):
+    with pytest.raises(ValueError, match=r'sequences\[0\] must be joint positions'):
         searcher([np.zeros((6, 18, 2))])
 
 
