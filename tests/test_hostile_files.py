@@ -138,75 +138,44 @@ READERS_OF_CHECKPOINTS = {
 
 # Arguments with which each script reads a hostile file; a text says why it reads none.
 TOOLS = {
-    'tools/train.py': [
-        lambda p: [STAGE1, '--data-root', p.with_name('walkers'), '--pretrained', p],
+    'tools/train.py': [lambda p: [STAGE1, '--data-root', p.with_name('walkers'), '--pretrained', p],
         lambda p: [STAGE1, '--data-root', p.with_name('walkers'), '--resume', p, '--no-validate'],
-        lambda p: [
-            STAGE1, '--data-root', p.with_name('walkers'), '--resume', '--work-dir',
-            named(p, name='epoch_1.pth').parent,
-        ],
-    ],
+        lambda p: [STAGE1, '--data-root', p.with_name('walkers'), '--resume', '--work-dir', named(p,
+        name='epoch_1.pth').parent]],
     'tools/test.py': [lambda p: [STAGE2, p, '--data-root', p.with_name('walkers')]],
     'tools/analysis_tools/eval_metric.py': [lambda p: [p], lambda p: [features(p)]],
     'tools/analysis_tools/calibrate_threshold.py': [lambda p: [p], lambda p: [features(p)]],
     'tools/analysis_tools/ranking_report.py': [lambda p: [p, '--out', p.with_name('report')]],
-    'tools/analysis_tools/check_parity.py': [
-        lambda p: [named(p, name='meta.json').parent],
-        lambda p: [_parity(p, 'io.npz')],
-        lambda p: [_parity(p, 'official_state_dict.pth')],
-    ],
+    'tools/analysis_tools/check_parity.py': [lambda p: [named(p, name='meta.json').parent],
+        lambda p: [_parity(p, 'io.npz')], lambda p: [_parity(p, 'official_state_dict.pth')]],
     'tools/analysis_tools/browse_dataset.py': [lambda p: [FOLDER, '--data-root', _dataset(p)]],
     'tools/misc/verify_dataset.py': [lambda p: [FOLDER, '--data-root', _dataset(p)]],
-    'tools/misc/run_splits.py': [
-        lambda p: [
-            ROOT / 'configs/csip/stage1_ilidsvid.py', '--splits', '0', '--work-dir',
-            named(p, name='split0/metrics.json').parents[1],
-        ]
-    ],
+    'tools/misc/run_splits.py': [lambda p: [ROOT / 'configs/csip/stage1_ilidsvid.py', '--splits',
+        '0', '--work-dir', named(p, name='split0/metrics.json').parents[1]]],
     'tools/dataset_converters/box_people.py': [lambda p: [p, '--out', p.with_name('boxes.txt')]],
-    'tools/dataset_converters/cut_tracklets.py': [
-        lambda p: [p, p, '--out', p.with_name('cut')],
-        lambda p: [p, named(p, b'1,1,2,3,20,40,1,-1,-1,-1\n'), '--out', p.with_name('cut')],
-    ],
-    'tools/dataset_converters/extract_skeletons.py': [
-        lambda p: ['--video', p, '--boxes', p, '--out', p.with_name('out'), '--model', p]
-    ],
-    'tools/dataset_converters/pack_skeletons.py': [
-        lambda p: [named(p, name='part/0001.json').parents[1]]
-    ],
-    'tools/dataset_converters/biwi_to_sequences.py': [
-        lambda p: [
-            named(p, name='Training/001/1-skel.txt').parents[2], '--out', p.with_name('out'),
-            '--clip', '0',
-        ]
-    ],
-    'tools/dataset_converters/ucalgary_to_sequences.py': [
-        lambda p: [p, '--out', p.with_name('out')]
-    ],
-    'tools/dataset_converters/video_to_sequences.py': [
-        lambda p: [FOLDER, '--data-root', _dataset(p), '--out', p.with_name('out')]
-    ],
-    'tools/dataset_converters/make_walkers.py': [
-        lambda p: ['--out', named(p, name='walkers.json').parent]
-    ],
-    'tools/model_converters/clip_to_csipreid.py': [
-        lambda p: [p, p.with_name('new.pth'), '--image-size', '64', '32'],
-        lambda p: [
-            named(p, name='a.safetensors'), p.with_name('new.pth'), '--image-size', '64', '32'
-        ],
-    ],
-    'tools/model_converters/official_to_csipreid.py': [
-        lambda p: [p, p.with_name('new.pth')],
-        lambda p: [p, p.with_name('new.pth'), '--reverse'],
-    ],
+    'tools/dataset_converters/cut_tracklets.py': [lambda p: [p, p, '--out', p.with_name('cut')],
+        lambda p: [p, named(p, b'1,1,2,3,20,40,1,-1,-1,-1\n'), '--out', p.with_name('cut')]],
+    'tools/dataset_converters/extract_skeletons.py': [lambda p: ['--video', p, '--boxes', p,
+        '--out', p.with_name('out'), '--model', p]],
+    'tools/dataset_converters/pack_skeletons.py': [lambda p: [named(p,
+        name='part/0001.json').parents[1]]],
+    'tools/dataset_converters/biwi_to_sequences.py': [lambda p: [named(p,
+        name='Training/001/1-skel.txt').parents[2], '--out', p.with_name('out'), '--clip', '0']],
+    'tools/dataset_converters/ucalgary_to_sequences.py': [lambda p: [p, '--out',
+        p.with_name('out')]],
+    'tools/dataset_converters/video_to_sequences.py': [lambda p: [FOLDER, '--data-root',
+        _dataset(p), '--out', p.with_name('out')]],
+    'tools/dataset_converters/make_walkers.py': [lambda p: ['--out', named(p,
+        name='walkers.json').parent]],
+    'tools/model_converters/clip_to_csipreid.py': [lambda p: [p, p.with_name('new.pth'),
+        '--image-size', '64', '32'], lambda p: [named(p, name='a.safetensors'),
+        p.with_name('new.pth'), '--image-size', '64', '32' ]],
+    'tools/model_converters/official_to_csipreid.py': [lambda p: [p, p.with_name('new.pth')],
+        lambda p: [p, p.with_name('new.pth'), '--reverse']],
     'tools/deployment/export_onnx.py': [lambda p: [STAGE2, p, p.with_name('new.onnx')]],
     'tools/model_converters/publish_model.py': [lambda p: [STAGE2, p, p.with_name('new.pth')]],
-    'tools/misc/run_study.py': [
-        lambda p: [
-            ROOT / 'demo/quickstart_study.py', '--out',
-            named(p, name='seed0/tower/plan.json').parents[2],
-        ]
-    ],
+    'tools/misc/run_study.py': [lambda p: [ROOT / 'demo/quickstart_study.py', '--out', named(p,
+        name='seed0/tower/plan.json').parents[2]]],
     'tools/analysis_tools/ceilings.py': [lambda p: [named(p, name='walkers.json').parent]],
     'tools/misc/kill_and_resume.py': OWN,
     **{f'tools/analysis_tools/benchmark{n}.py': OWN for n in ('', '_evaluation', '_skeletons')},

@@ -213,12 +213,15 @@ def _only(folder: Path, pattern: str) -> Path:
 def _read_npy(path: Path) -> np.ndarray:
     """Read an array without unpickling it."""
     try:
-        return np.load(path, allow_pickle=False)
+        array = np.load(path, allow_pickle=False)
     except Exception as error:  # as above
         raise ValueError(
             f'{path} is no plain array of numbers ({type(error).__name__}); Python objects are '
             'not loaded, because they could run code'
         ) from error
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f'{path} is an .npz archive, not the .npy array its name promises')
+    return array
 
 
 def _checked(
