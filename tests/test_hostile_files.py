@@ -54,6 +54,8 @@ METHODS = {'read_text', 'read_bytes', 'open', 'load', 'imread'}
 # Where a hostile file lies for each reader, by the function's place. A text says why not.
 OWN = 'reads only what the same run has written'
 READERS = {
+    'tools/dataset_converters/biwi_to_sequences.py:read_skeleton': 'by the tool, below',
+    'tools/dataset_converters/ucalgary_to_sequences.py:read_recordings': 'by the tool, below',
     'csipreid/apis/ranking_sheets.py:_tile': 'images by OpenCV, as decode_image',
     'csipreid/checkpoint.py:read_checkpoint': read_checkpoint,
     'csipreid/checkpoint.py:put_in_place': OWN,
