@@ -11,19 +11,17 @@ seeds = [0, 1, 2]
 data = dict(walkers=dict(ids=[192, 96]))
 control = 'control'
 ceilings = True
-runs = dict(
+runs: dict[str, dict] = dict(
     tower=dict(title='image only', config='configs/csip_plus/image_only_walkers.py'),
     control=dict(
         title='image only, trained on (control)',
         config='configs/csip_plus/image_only_continued_walkers.py',
         pretrained='tower',
-        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
     joints=dict(
         title='joints as a second target',
         config='configs/csip_plus/stage2_walkers.py',
         pretrained='tower',
-        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
     stage1=dict(
         title='stage 1 that keeps bodies',
@@ -39,13 +37,11 @@ runs = dict(
         title='CSIP, stages 1 and 2 (paper)',
         config='configs/csip_plus/csip_stage2_walkers.py',
         pretrained='csip_stage1',
-        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
     tfclip=dict(
         title='TF-CLIP',
         config='configs/csip_plus/tfclip_walkers.py',
         pretrained='tower',
-        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
     clipreid_stage1=dict(
         title='CLIP-ReID, stage 1 (random text tower)',
@@ -56,6 +52,10 @@ runs = dict(
         title='CLIP-ReID, stages 1 and 2 (random text tower)',
         config='configs/csip_plus/clipreid_stage2_walkers.py',
         pretrained='clipreid_stage1',
-        options=dict(optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')),
     ),
 )
+for name in ('control', 'joints', 'csip', 'tfclip', 'clipreid'):
+    runs[name]['options'] = dict(
+        optim_wrapper=dict(type='MixedPrecisionOptimWrapper', precision='bfloat16')
+    )
+del name

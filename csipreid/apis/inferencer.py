@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import mmcv
 import numpy as np
@@ -18,24 +18,13 @@ from rich.progress import track
 
 from csipreid.apis.loading import load_model
 from csipreid.apis.neighbour_sheets import neighbour_sheets
+from csipreid.apis.search import SearchResult, nearest, search_embeddings, whole_number
 from csipreid.apis.tracklets import Tracklet, describe_tracklets
 from csipreid.apis.unit_rows import unit_rows
 from csipreid.deployment import FrameSettings
 from csipreid.output_folder import OutputFolder
 from csipreid.registry import INFERENCERS, TRANSFORMS, VISUALIZERS
 from csipreid.structures import ReIDDataSample
-
-
-class SearchResult(NamedTuple):
-    """What was found for each query, nearest first.
-
-    Attributes:
-        indices: Positions in the gallery, int64, (Q, k).
-        similarities: Cosines of the embeddings, float32, in [-1, 1], (Q, k).
-    """
-
-    indices: np.ndarray
-    similarities: np.ndarray
 
 
 @INFERENCERS.register_module()
@@ -176,14 +165,14 @@ class VideoReIDInferencer(BaseInferencer):
             TypeError, ValueError: If an argument is of another kind.
         """
         items = describe_tracklets(inputs, name)
-        batch_size = _whole(batch_size, 'batch_size', 1)
+        batch_size = whole_number(batch_size, 'batch_size', 1)
         if camids is not None:
             if len(camids) != len(items):
                 raise ValueError(
                     f'camids must be one for each of {len(items)} tracklets, got {len(camids)}'
                 )
             for item, camid in zip(items, camids, strict=True):
-                item['camid'] = _whole(camid, 'camids', -1)
+                item['camid'] = whole_number(camid, 'camids', -1)
         chunks = self._get_chunk_data(map(self.pipeline, items), batch_size)
         return map(self.collate_fn, chunks)
 
@@ -229,10 +218,10 @@ class VideoReIDInferencer(BaseInferencer):
         if not show and out_dir is None:
             return []
         embeddings = self.postprocess(preds, [])
-        topk = _whole(topk, 'topk', 1)
+        topk = whole_number(topk, 'topk', 1)
         similarities = embeddings @ embeddings.T
         np.fill_diagonal(similarities, -np.inf)
-        found = _nearest(similarities, min(topk, len(embeddings) - 1))
+        found = nearest(similarities, min(topk, len(embeddings) - 1))
         return self._publish(inputs, inputs, found, show, wait_time, out_dir)
 
     def postprocess(
@@ -284,7 +273,7 @@ class VideoReIDInferencer(BaseInferencer):
             TypeError, ValueError: If an argument is of another kind; or pictures are asked for
                 of a gallery of embeddings.
         """
-        topk = _whole(topk, 'topk', 1)
+        topk = whole_number(topk, 'topk', 1)
         prepared = self.preprocess(queries, batch_size, name='queries')
         # An array of pixels holds tracklets, one of fractions embeddings.
         if isinstance(gallery, np.ndarray) and not (gallery.ndim > 2 and gallery.dtype == np.uint8):
@@ -294,12 +283,7 @@ class VideoReIDInferencer(BaseInferencer):
         else:
             embedded = self._embed(self.preprocess(gallery, batch_size, name='gallery'))
         asked = self._embed(prepared)
-        if embedded.shape[1] != asked.shape[1]:
-            raise ValueError(
-                f'gallery must hold embeddings of this model, (G, {asked.shape[1]}), got shape '
-                f'{embedded.shape}'
-            )
-        found = _nearest(asked @ embedded.T, topk)
+        found = search_embeddings(asked, embedded, topk)
         if show or out_dir is not None:
             self._publish(queries, gallery, found, show, 0, out_dir)
         return found
@@ -376,16 +360,3 @@ class VideoReIDInferencer(BaseInferencer):
             for number, sheet in enumerate(sheets):
                 visualizer.show(sheet, f'tracklet {number}', wait_time=wait_time)
         return sheets
-
-
-def _nearest(similarities: np.ndarray, topk: int) -> SearchResult:
-    """Return the columns of the greatest values of each row (Q, G), greatest first."""
-    indices = np.argsort(-similarities, axis=1, kind='stable')[:, :topk]
-    return SearchResult(indices, np.take_along_axis(similarities, indices, axis=1))
-
-
-def _whole(value: int, name: str, lowest: int) -> int:
-    """Refuse what is no whole number, or too small."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < lowest:
-        raise ValueError(f'{name} must be a whole number from {lowest}, got {value!r}')
-    return int(value)

@@ -12,8 +12,8 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import DefaultScope
 
-from csipreid.apis.inferencer import SearchResult
 from csipreid.apis.loading import build_model, read_model_config
+from csipreid.apis.search import SearchResult, search_embeddings, whole_number
 from csipreid.apis.unit_rows import unit_rows
 from csipreid.checkpoint import read_checkpoint
 
@@ -67,8 +67,7 @@ class SkeletonReIDInferencer:
         Raises:
             ValueError: If a sequence is of another kind, or ``batch_size`` is not positive.
         """
-        if batch_size < 1:
-            raise ValueError(f'batch_size must be positive, got {batch_size}')
+        batch_size = whole_number(batch_size, 'batch_size', 1)
         items = _describe(sequences, self._layout, 'sequences')
         embeddings = []
         for start in range(0, len(items), batch_size):
@@ -98,21 +97,13 @@ class SkeletonReIDInferencer:
         Raises:
             ValueError: If an argument is of another kind.
         """
-        if topk < 1:
-            raise ValueError(f'topk must be positive, got {topk}')
+        topk = whole_number(topk, 'topk', 1)
         asked = self(queries, batch_size)
         if isinstance(gallery, np.ndarray) and gallery.ndim == 2:
             embedded = unit_rows(gallery, 'gallery')
         else:
             embedded = self(list(gallery), batch_size)
-        if embedded.shape[1] != asked.shape[1]:
-            raise ValueError(
-                f'gallery must hold embeddings of this model, (G, {asked.shape[1]}), got shape '
-                f'{embedded.shape}'
-            )
-        similarities = asked @ embedded.T
-        indices = np.argsort(-similarities, axis=1, kind='stable')[:, :topk]
-        return SearchResult(indices, np.take_along_axis(similarities, indices, axis=1))
+        return search_embeddings(asked, embedded, topk)
 
 
 def _describe(tracklets: Any, layout: str, name: str) -> list[dict]:

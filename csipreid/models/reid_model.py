@@ -3,11 +3,12 @@
 from abc import abstractmethod
 from typing import Literal
 
+import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
 from csipreid.models.clip_chunks import clip_chunks, join_clips
-from csipreid.models.cross_modal import clip_counts, mean_over_clips
+from csipreid.models.cross_modal import CrossModalEmbeddings, clip_counts, mean_over_clips
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
 
@@ -89,6 +90,34 @@ class ReIDModel(BaseModel):
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]
     ) -> dict[str, Tensor]:
         """Return the losses of a batch, each of shape ()."""
+
+    def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
+        """Embed both modalities of N clips.
+
+        Raises:
+            NotImplementedError: If the model does not compare modalities.
+        """
+        raise NotImplementedError(f'{type(self).__name__} has no embeddings of two modalities')
+
+    def embed_tracklets(self, data: dict) -> CrossModalEmbeddings:
+        """Embed both modalities of tracklets, at most ``max_clips`` clips at a time.
+
+        Args:
+            data: Batch as the data loader gives it.
+
+        Returns:
+            Means over the clips of each tracklet, of skeletons over those that have
+            one; a tracklet has a skeleton if any of its clips has.
+        """
+        pairs = []
+        for chunk in clip_chunks(data, self.max_clips):
+            pairs.append(self.extract_pair(self.data_preprocessor(chunk, False)['inputs']))
+        image, skeleton, valid = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        counts = clip_counts(data['data_samples'], len(image))
+        weights = valid.to(skeleton.dtype)[:, None]  # (N, 1)
+        share = mean_over_clips(weights, counts)  # (B, 1)
+        skeleton = mean_over_clips(skeleton * weights, counts) / share.clamp(min=1e-6)
+        return CrossModalEmbeddings(mean_over_clips(image, counts), skeleton, share[:, 0] > 0)
 
     def predict(
         self, inputs: dict[str, Tensor], data_samples: list[ReIDDataSample]

@@ -119,10 +119,6 @@ class SkeletonReID(ReIDModel):
         tokens, valid = self._tokens(inputs)
         return self.skeleton_head.pool(tokens, valid)
 
-    def embed_tracklets(self, data: dict) -> CrossModalEmbeddings:
-        """Embed a batch of the data loader, one clip of each sequence, for ``PrototypeHook``."""
-        return self.extract_pair(self.data_preprocessor(data, False)['inputs'])
-
     def extract_pair(self, inputs: dict[str, Tensor]) -> CrossModalEmbeddings:
         """Embed clips; without images both embeddings are the skeleton's."""
         tokens, valid = self._tokens(inputs)
@@ -148,8 +144,7 @@ class SkeletonReID(ReIDModel):
         if self.contrastive_loss is not None:
             losses['loss_contrastive'] = self.contrastive_loss(clips, labels, found)
         if self.prototype_loss is not None:
-            if not self.prototype_bank.is_filled:
-                raise ValueError('there are no prototypes; add PrototypeHook to default_hooks')
+            self.prototype_bank.check_filled('add PrototypeHook to default_hooks')
             losses['loss_prototype'] = self.prototype_loss(
                 tokens.mean(dim=2), clips, self.prototype_bank.skeleton_prototypes, labels, valid
             )

@@ -8,13 +8,7 @@ from mmengine.logging import MMLogger
 from torch import Tensor
 
 from csipreid.models.backbones import ImageTokens
-from csipreid.models.clip_chunks import clip_chunks
-from csipreid.models.cross_modal import (
-    CrossModalEmbeddings,
-    clip_counts,
-    image_embedding,
-    mean_over_clips,
-)
+from csipreid.models.cross_modal import CrossModalEmbeddings, clip_counts, image_embedding
 from csipreid.models.reid_model import ReIDModel
 from csipreid.registry import MODELS
 from csipreid.structures import ReIDDataSample
@@ -115,26 +109,6 @@ class TrackletReID(ReIDModel):
         image = image_embedding(self.image_encoder, inputs['frames'])
         valid = torch.zeros(len(image), dtype=torch.bool, device=image.device)
         return CrossModalEmbeddings(image, torch.zeros_like(image), valid)
-
-    def embed_tracklets(self, data: dict) -> CrossModalEmbeddings:
-        """Embed both modalities of tracklets, at most ``max_clips`` clips at a time.
-
-        Args:
-            data: Batch as the data loader gives it.
-
-        Returns:
-            Means over the clips of each tracklet, of skeletons over those that have
-            one; a tracklet has a skeleton if any of its clips has.
-        """
-        pairs = []
-        for chunk in clip_chunks(data, self.max_clips):
-            pairs.append(self.extract_pair(self.data_preprocessor(chunk, False)['inputs']))
-        image, skeleton, valid = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-        counts = clip_counts(data['data_samples'], len(image))
-        weights = valid.to(skeleton.dtype)[:, None]  # (N, 1)
-        share = mean_over_clips(weights, counts)  # (B, 1)
-        skeleton = mean_over_clips(skeleton * weights, counts) / share.clamp(min=1e-6)
-        return CrossModalEmbeddings(mean_over_clips(image, counts), skeleton, share[:, 0] > 0)
 
     def encode_frames(self, frames: Tensor, camids: list[int] | None) -> ImageTokens:
         """Encode B clips.

@@ -7,14 +7,11 @@ import torch
 from mmengine.config import Config
 from parity_rows import (
     CONFIGS,
-    FAST_UPDATE,
     FORWARD,
     GRADIENT,
     LOSS,
-    NUM_STEPS,
     RATE,
     STEP,
-    UPDATE,
     Case,
     Recorded,
     Row,
@@ -25,6 +22,7 @@ from parity_rows import (
     gradient_rows,
     part_rows,
     position_row,
+    rated_step_rows,
     set_tower,
     step_rows,
 )
@@ -34,7 +32,6 @@ from csipreid.checkpoint import fill_module
 from csipreid.models.official_keys import text_to_csipreid
 from csipreid.structures import ReIDDataSample
 
-_FAST = 200  # factor of the rate in the series that change the weights visibly
 _PROMPTS = 'prompt_learner.cls_ctx'
 
 
@@ -52,8 +49,8 @@ def blocks(case: Case) -> dict[str, Callable[[], Iterator[Row]]]:
         'stage 1 optimiser steps': lambda: stage1_train_rows(case),
         'stage 2 forward and gradients': lambda: stage2_rows(case, '', 'stage2'),
         'single images': lambda: stage2_rows(case, 'still_', 'still'),
-        'stage 2 optimiser steps': lambda: train_rows(case, '', 1),
-        'stage 2 optimiser steps at a large rate': lambda: train_rows(case, '_fast', _FAST),
+        'stage 2 optimiser steps': lambda: train_rows(case, fast=False),
+        'stage 2 optimiser steps at a large rate': lambda: train_rows(case, fast=True),
     }
 
 
@@ -225,26 +222,10 @@ def stage2_rows(case: Case, prefix: str, key: str) -> Iterator[Row]:
         yield compare(f'{name}_after', torch.cat(normed, dim=1), io[f'{name}_after'], FORWARD)
 
 
-def train_rows(case: Case, suffix: str, factor: float) -> Iterator[Row]:
-    """Train twelve steps as recorded, at the published rate or ``factor`` times that."""
-    meta, pids = case.meta, case.io['pid']
-    model, cfg = build(case, 2)
-    cfg.optim_wrapper.optimizer.lr *= factor
-    decay = cfg.optim_wrapper.optimizer.weight_decay
-    yield compare(f'weight decay{suffix}', [decay], meta['stage2_weight_decay'], RATE)
-    per_id = len(pids) // len(pids.unique())
-    epochs = [
-        [make_batch(case, torch.arange(len(pids)).roll(per_id * e), bool(e % 2), e)]
-        for e in range(1, NUM_STEPS + 1)
-    ]
-    recorded = Recorded(
-        losses=meta[f'stage2_train_losses{suffix}'],
-        rates=[rate * factor for rate in meta['stage2_lrs_first_group']],
-        scale=meta['stage2_lr_scale'],
-        updates=meta[f'stage2_update_norms{suffix}'],
-        update_tolerance=FAST_UPDATE if suffix else UPDATE,
-    )
-    yield from step_rows(case, f'stage 2{suffix}', model, cfg, epochs, recorded)
+def train_rows(case: Case, fast: bool) -> Iterator[Row]:
+    """Train twelve steps as recorded."""
+    keys = ('stage2_', 'stage2_lrs_first_group')
+    yield from rated_step_rows(case, 'stage 2', build(case, 2), make_batch, keys, fast)
 
 
 if __name__ == '__main__':

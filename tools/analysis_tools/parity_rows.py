@@ -1,7 +1,7 @@
 """Rows of a parity table: what two sides computed, compared, for any published method."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 FORWARD, LOSS, GRADIENT, STEP, RATE = 1e-5, 1e-5, 1e-3, 1e-4, 1e-9  # relative tolerances
 # Changes of parameters in twelve steps; at the published rates their rounding shows.
 UPDATE, FAST_UPDATE = 5e-3, 1e-3
+FAST = 200  # factor of the rate in the series that change the weights visibly
 SMALL_GRADIENT = 1e-3  # below this norm the tolerance is absolute: 1e-6
 NUM_STEPS = 12
 
@@ -253,6 +254,44 @@ class Recorded:
     scale: Mapping[str, float] | None = None
     updates: Mapping[str, float] | None = None
     update_tolerance: float = UPDATE
+
+
+def rated_step_rows(
+    case: Case,
+    name: str,
+    built: tuple[Any, Config],
+    make_batch: Callable[..., dict[str, Any]],
+    keys: tuple[str, str],
+    fast: bool,
+) -> Iterator[Row]:
+    """Train twelve steps as recorded, at the published rate or ``FAST`` times that.
+
+    Args:
+        case: What was recorded.
+        name: What the rows are called.
+        built: Model and config.
+        make_batch: Makes a batch of the case, an order, whether to flip, and a shift.
+        keys: Beginning of the names of what was recorded, and the name of the rates.
+        fast: Whether at the great rate.
+    """
+    (model, cfg), (prefix, rates), pids = built, keys, case.io['pid']
+    suffix, factor = ('_fast', FAST) if fast else ('', 1)
+    cfg.optim_wrapper.optimizer.lr *= factor
+    decay = cfg.optim_wrapper.optimizer.weight_decay
+    yield compare(f'weight decay{suffix}', [decay], case.meta[f'{prefix}weight_decay'], RATE)
+    per_id = len(pids) // len(pids.unique())
+    epochs = [
+        [make_batch(case, torch.arange(len(pids)).roll(per_id * e), bool(e % 2), e)]
+        for e in range(1, NUM_STEPS + 1)
+    ]
+    recorded = Recorded(
+        losses=case.meta[f'{prefix}train_losses{suffix}'],
+        rates=[rate * factor for rate in case.meta[rates]],
+        scale=case.meta[f'{prefix}lr_scale'],
+        updates=case.meta[f'{prefix}update_norms{suffix}'],
+        update_tolerance=FAST_UPDATE if fast else UPDATE,
+    )
+    yield from step_rows(case, f'{name}{suffix}', model, cfg, epochs, recorded)
 
 
 def step_rows(

@@ -8,14 +8,9 @@ import torch
 from mmengine.config import Config
 from parity_rows import (
     CONFIGS,
-    FAST_UPDATE,
     FORWARD,
     LOSS,
-    NUM_STEPS,
-    RATE,
-    UPDATE,
     Case,
-    Recorded,
     Row,
     build_model,
     check_shape,
@@ -23,8 +18,8 @@ from parity_rows import (
     gradient_rows,
     part_rows,
     position_row,
+    rated_step_rows,
     set_tower,
-    step_rows,
 )
 from torch import Tensor
 
@@ -34,7 +29,6 @@ from csipreid.models.cross_modal import mean_over_clips
 from csipreid.structures import ReIDDataSample
 
 _ZERO_GRADIENT = 0.1  # the tolerance for gradients that are rounding is absolute: 1e-4
-FAST = 200  # factor of the rate in the series that change the weights visibly
 
 
 def blocks(case: Case) -> dict[str, Callable[[], Iterator[Row]]]:
@@ -51,8 +45,8 @@ def blocks(case: Case) -> dict[str, Callable[[], Iterator[Row]]]:
         'CLIP memory': lambda: memory_rows(case),
         'forward and gradients': lambda: forward_rows(case),
         'test feature': lambda: eval_rows(case),
-        'optimiser steps': lambda: train_rows(case, '', 1),
-        'optimiser steps at a large rate': lambda: train_rows(case, '_fast', FAST),
+        'optimiser steps': lambda: train_rows(case, fast=False),
+        'optimiser steps at a large rate': lambda: train_rows(case, fast=True),
     }
 
 
@@ -204,26 +198,10 @@ def eval_rows(case: Case) -> Iterator[Row]:
     yield compare(name, torch.cat(normed, dim=1), case.io['eval_feat_after'], FORWARD)
 
 
-def train_rows(case: Case, suffix: str, factor: float) -> Iterator[Row]:
-    """Train twelve steps as recorded, at the published rate or ``factor`` times that."""
-    meta, pids = case.meta, case.io['pid']
-    model, cfg = build(case)
-    cfg.optim_wrapper.optimizer.lr *= factor
-    decay = cfg.optim_wrapper.optimizer.weight_decay
-    yield compare(f'weight decay{suffix}', [decay], meta['weight_decay'], RATE)
-    per_id = len(pids) // len(pids.unique())
-    epochs = [
-        [make_batch(case, torch.arange(len(pids)).roll(per_id * e), bool(e % 2), e)]
-        for e in range(1, NUM_STEPS + 1)
-    ]
-    recorded = Recorded(
-        losses=meta[f'train_losses{suffix}'],
-        rates=[rate * factor for rate in meta['train_lrs_first_group']],
-        scale=meta['lr_scale'],
-        updates=meta[f'update_norms{suffix}'],
-        update_tolerance=FAST_UPDATE if suffix else UPDATE,
-    )
-    yield from step_rows(case, f'training{suffix}', model, cfg, epochs, recorded)
+def train_rows(case: Case, fast: bool) -> Iterator[Row]:
+    """Train twelve steps as recorded."""
+    keys = ('', 'train_lrs_first_group')
+    yield from rated_step_rows(case, 'training', build(case), make_batch, keys, fast)
 
 
 if __name__ == '__main__':

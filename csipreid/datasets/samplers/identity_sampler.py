@@ -60,9 +60,14 @@ class IdentitySampler(Sampler):
         self.epoch = 0
 
         indices_of_pid = defaultdict(list)
+        label_of_pid = {}
         for index in range(len(dataset)):
-            indices_of_pid[dataset.get_data_info(index)['pid']].append(index)
-        self.indices = [np.array(indices_of_pid[pid]) for pid in sorted(indices_of_pid)]
+            item = dataset.get_data_info(index)
+            indices_of_pid[item['pid']].append(index)
+            label_of_pid[item['pid']] = item.get('label')
+        pids = sorted(indices_of_pid)
+        self.indices = [np.array(indices_of_pid[pid]) for pid in pids]
+        self._labels = [label_of_pid[pid] for pid in pids]
         num_ids = self.ids_per_rank * self.world_size
         if len(self.indices) < num_ids:
             raise ValueError(
@@ -74,7 +79,6 @@ class IdentitySampler(Sampler):
             [max(len(indices), num_instances) // num_instances for indices in self.indices]
         )
         self.num_batches = _count_batches(self.num_groups, num_ids)
-        self._labels = [dataset.get_data_info(int(own[0])).get('label') for own in self.indices]
         self._look_alikes: list[list[int]] | None = None
 
     def __iter__(self) -> Iterator[int]:

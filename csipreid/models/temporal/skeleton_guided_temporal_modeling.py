@@ -109,7 +109,7 @@ class SkeletonGuidedTemporalModeling(nn.Module):
         """
         image_tokens = image_tokens.detach()
         messages = self.image_message(image_tokens.mean(dim=2))  # (B, T, W)
-        messages = messages + _attend(self.image_message_attn, self.image_message_norm(messages))
+        messages = messages + attend(self.image_message_attn, self.image_message_norm(messages))
         if skeleton_tokens is None:
             groups = [image_tokens, messages[:, :, None]]
             return self._pool_frames(groups, None)
@@ -130,11 +130,11 @@ class SkeletonGuidedTemporalModeling(nn.Module):
         """Return the skeleton messages of each frame, (B, T, W)."""
         guides = skeletons.mean(dim=2)
         normed = self.skeleton_message_norm(guides)
-        return guides + _attend(self.skeleton_message_attn, normed, valid=valid)
+        return guides + attend(self.skeleton_message_attn, normed, valid=valid)
 
     def _listen(self, messages: Tensor, guides: Tensor, valid: Tensor) -> Tensor:
         """Let the image messages look at the skeleton messages of their clip, (B, T, W)."""
-        heard = _attend(
+        heard = attend(
             self.cross_attn,
             self.cross_image_norm(messages),
             self.cross_skeleton_norm(guides),
@@ -161,7 +161,7 @@ class SkeletonGuidedTemporalModeling(nn.Module):
             num_image = groups[0].shape[2] + 1
             valid = skeleton_valid.flatten()[:, None].repeat(1, tokens.shape[1])  # (B * T, N)
             valid[:, :num_image] = True
-        tokens = tokens + _attend(self.attn, self.norm1(tokens), valid=valid)
+        tokens = tokens + attend(self.attn, self.norm1(tokens), valid=valid)
         tokens = self.dropout.add(tokens, self.ffn(self.norm2(tokens)))
         weights = self.score(tokens).sigmoid()  # (B * T, N, 1)
         if valid is not None:
@@ -170,7 +170,7 @@ class SkeletonGuidedTemporalModeling(nn.Module):
         return (weights * tokens).sum(dim=1).unflatten(0, groups[0].shape[:2])
 
 
-def _attend(
+def attend(
     attention: nn.MultiheadAttention,
     query: Tensor,
     memory: Tensor | None = None,

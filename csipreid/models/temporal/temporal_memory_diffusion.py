@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from csipreid.models.feed_forward import FeedForward
+from csipreid.models.temporal.skeleton_guided_temporal_modeling import attend
 from csipreid.registry import MODELS
 
 
@@ -73,14 +74,9 @@ class TemporalMemoryDiffusion(nn.Module):
         """
         image_tokens = image_tokens.detach()
         messages = self.image_message(image_tokens.mean(dim=2))  # (B, T, W)
-        messages = messages + _attend(self.image_message_attn, self.image_message_norm(messages))
+        messages = messages + attend(self.image_message_attn, self.image_message_norm(messages))
         tokens = torch.cat([image_tokens, messages[:, :, None]], dim=2)
         flat = tokens.flatten(0, 1)  # (B * T, L + 1, W)
-        flat = flat + _attend(self.attn, self.norm1(flat))
+        flat = flat + attend(self.attn, self.norm1(flat))
         flat = flat + self.ffn(self.norm2(flat))
         return flat.unflatten(0, tokens.shape[:2])
-
-
-def _attend(attention: nn.MultiheadAttention, tokens: Tensor) -> Tensor:
-    """Let tokens (N, M, W) attend to one another."""
-    return attention(tokens, tokens, tokens, need_weights=False)[0]
